@@ -1,0 +1,46 @@
+"""Class activation maps from gradients (paper §3.3)."""
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tutorial_lib.attribution.gradients import guided_backprop
+from tutorial_lib.scores import layer_gradient
+
+
+def find_layer(model: nn.Module, name: str) -> nn.Module:
+    """The module called `name`; `ValueError` that lists the valid names if there is none."""
+    layers = {key: module for key, module in model.named_modules() if key}
+    if name not in layers:
+        blocks = [key for key in layers if key.count(".") <= 1]
+        raise ValueError(f"the model has no layer {name!r}; it has {', '.join(blocks)}")
+    return layers[name]
+
+
+def cam_weights(gradient: Tensor) -> Tensor:
+    """α_k = mean over the positions of ∂S_c/∂A_k.  (N, K, h, w) -> (N, K, 1, 1)"""
+    return gradient.mean((2, 3), keepdim=True)
+
+
+def coarse_cam(model: nn.Module, x: Tensor, target: Tensor, *, layer: str) -> Tensor:
+    """ReLU(Σ_k α_k A_k) at the layer's own resolution, (N, 1, h, w)."""
+    activation, gradient = layer_gradient(model, x, target, layer=find_layer(model, layer))
+    if activation.ndim != 4:
+        raise ValueError(f"layer {layer!r} gives {tuple(activation.shape)}, not feature maps (N, K, h, w)")
+    return (cam_weights(gradient) * activation).sum(1, keepdim=True).relu()
+
+
+def upsample(cam: Tensor, x: Tensor) -> Tensor:
+    """Bilinear, to the height and width of `x`."""
+    return F.interpolate(cam, x.shape[2:], mode="bilinear", align_corners=False)
+
+
+def grad_cam(model: nn.Module, x: Tensor, target: Tensor, *, layer: str) -> Tensor:
+    """Grad-CAM (paper §3.3; Selvaraju et al. 2017), ReLU on, bilinear; `layer` by its name.
+
+    One map for all colours: it is spread evenly over the channels, so that their sum is the map.
+    """
+    return upsample(coarse_cam(model, x, target, layer=layer), x).expand_as(x) / x.shape[1]
+
+
+def guided_grad_cam(model: nn.Module, x: Tensor, target: Tensor, *, layer: str) -> Tensor:
+    """Guided backpropagation ⊙ Grad-CAM (paper §3.3; Selvaraju et al. 2017)."""
+    return guided_backprop(model, x, target) * upsample(coarse_cam(model, x, target, layer=layer), x)

@@ -1,0 +1,27 @@
+"""Where the book's data lie: beside the package in a checkout, inside it in a wheel."""
+import hashlib
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parent
+_FOLDERS = (_PACKAGE.parent / "data", _PACKAGE / "data")
+
+
+def data_file(name: str) -> Path:
+    """Path of `data/NAME`; `FileNotFoundError` if the file is in neither place."""
+    for folder in _FOLDERS:
+        if (folder / name).exists():
+            return folder / name
+    raise FileNotFoundError(
+        f"data/{name} is missing (looked in {' and '.join(str(f) for f in _FOLDERS)}): "
+        "restore it with `git checkout data`, or install the package again"
+    )
+
+
+def check_sha256(path: Path, expected: str) -> None:
+    """`ValueError` unless the file's SHA-256 is `expected`: it was cut short or changed."""
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != expected:
+        raise ValueError(
+            f"{path.name} is not the file that the book was made with (SHA-256 {found[:12]}…, "
+            f"expected {expected[:12]}…): it was cut short or changed; install or download it again"
+        )

@@ -1,0 +1,102 @@
+"""What a model must be like for the methods of this book, said all at once."""
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from tutorial_lib.scores import all_scores, check_input
+
+_NODES = (
+    "Relu", "Hardtanh", "LeakyRelu", "Elu", "Gelu", "Silu", "Mish", "Sigmoid", "Tanh", "Softplus",
+    "Hardswish", "Hardsigmoid", "Threshold", "ClampMin", "Clamp", "Prelu", "Rrelu", "Celu", "Glu",
+    "LogSigmoid", "Maximum",
+)
+
+
+def activation_nodes(output: Tensor) -> Counter[str]:
+    """How often each non-linearity occurs in the autograd graph of `output`."""
+    names = (re.sub(r"Backward\d*$", "", node.name()) for node in _graph(output))
+    return Counter(name for name in names if name in _NODES)
+
+
+def describe(nodes: Counter[str]) -> str:
+    """`Relu (2×), Sigmoid (1×)`, or "no activation"."""
+    return ", ".join(f"{name} ({count}×)" for name, count in sorted(nodes.items())) or "no activation"
+
+
+def _graph(output: Tensor) -> Iterator[torch.autograd.graph.Node]:
+    waiting, seen = [output.grad_fn], set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        yield node
+        waiting.extend(parent for parent, _ in node.next_functions)
+
+
+def model_findings(model: nn.Module, x: Tensor) -> list[str]:
+    """All that keeps `model` from being explained at `x`, one sentence each; empty if nothing does.
+
+    The activations in the autograd graph are compared with the calls of nn.ReLU and nn.ReLU6
+    modules: only so are functional, in-place and foreign non-linearities seen.
+    """
+    try:
+        check_input(model, x, torch.zeros(len(x), dtype=torch.long, device=x.device))
+    except ValueError as error:
+        return [str(error)]
+    findings = []
+    if x.min() < 0 or x.max() > 1:
+        findings.append(
+            f"x spans [{x.min():.2f}, {x.max():.2f}]; images lie in [0, 1] and normalisation is the "
+            "model's first layer: nn.Sequential(Normalise(...), model)"
+        )
+    relus = [m for m in model.modules() if isinstance(m, (nn.ReLU, nn.ReLU6))]
+    if any(m.inplace for m in relus):
+        findings.append("an nn.ReLU works in place: build it with inplace=False")
+    try:
+        scores, calls = _scores_and_calls(model, x[:1], relus)
+    except ValueError as error:
+        return [*findings, str(error)]
+    return findings + _activation_findings(scores, calls) + _score_findings(scores)
+
+
+def _scores_and_calls(model: nn.Module, x: Tensor, relus: list[nn.Module]) -> tuple[Tensor, int]:
+    calls = []
+    handles = [m.register_forward_hook(lambda m, _a, _o: calls.append(m)) for m in relus]
+    try:
+        with torch.enable_grad():
+            scores = all_scores(model, x.detach().requires_grad_())
+    finally:
+        for handle in handles:
+            handle.remove()
+    return scores, len(calls)
+
+
+def _activation_findings(scores: Tensor, calls: int) -> list[str]:
+    nodes = activation_nodes(scores)
+    if set(nodes) <= {"Relu", "Hardtanh"} and nodes.total() == calls:
+        return []
+    return [
+        f"the graph has {describe(nodes)}, nn.ReLU modules were called {calls}×: functional or other "
+        "non-linearities are out of the rules' reach (DeconvNet, guided backpropagation, LRP, "
+        "DeepLIFT); use an nn.ReLU module for each activation"
+    ]
+
+
+def _score_findings(scores: Tensor) -> list[str]:
+    findings = []
+    if not torch.isfinite(scores).all():
+        findings.append("some scores are NaN or infinite")
+    if scores.min() >= 0 and torch.allclose(scores.sum(1), torch.ones_like(scores[:, 0]), atol=1e-4):
+        findings.append("the scores sum to 1: explain the logits, without the final soft-max")
+    return findings
+
+
+def check_model(model: nn.Module, x: Tensor) -> None:
+    """`ValueError` that lists every finding of `model_findings`; silent if the model is ready."""
+    findings = model_findings(model, x)
+    if findings:
+        raise ValueError("\n- ".join(["the model is not ready to be explained:", *findings]))
