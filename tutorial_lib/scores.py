@@ -99,16 +99,17 @@ def layer_gradient(
     """The output A of `layer` and ∂S_c/∂A, both `(N, channels, h, w)`."""
     check_input(model, x, target)
     again = x.requires_grad and torch.is_grad_enabled()
+    outputs: list[Tensor] = []
     activations, gradients = [], []
-    for x_part, target_part in _chunks(x, target):
-        outputs: list[Tensor] = []
-        with torch.enable_grad(), layer.register_forward_hook(lambda _m, _a, out: outputs.append(out)):
+    with torch.enable_grad(), layer.register_forward_hook(lambda _m, _a, out: outputs.append(out)):
+        for x_part, target_part in _chunks(x, target):
             x_part = x_part if again else x_part.detach().requires_grad_()
             score = class_score(model, x_part, target_part).sum()
             if len(outputs) != 1:
                 raise ValueError(f"the layer ran {len(outputs)} times in one pass; it must run once")
-            gradients.append(torch.autograd.grad(score, outputs[0], create_graph=again)[0])
-        activations.append(outputs[0] if again else outputs[0].detach())
+            activation = outputs.pop()
+            gradients.append(torch.autograd.grad(score, activation, create_graph=again)[0])
+            activations.append(activation if again else activation.detach())
     return torch.cat(activations), torch.cat(gradients)
 
 

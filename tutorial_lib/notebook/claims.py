@@ -72,7 +72,7 @@ class Claim:
         if not {"rule", "cell"} & set(self.item):
             raise ValueError(f"{self.item['id']} has no rule: call report(...) or implemented(...)")
         if set(measured) != set(self.item["measures"]):
-            raise ValueError(f"{self.item['id']} needs exactly the quantities {sorted(self.item['measures'])}")
+            raise ValueError(f"{self.item['id']} needs exactly {', '.join(self.item['measures'])}")
         measured = {name: _quantity(name, value) for name, value in measured.items()}
         if "cell" in self.item:
             return Card(self.item, measured, cell_of(self.item["cell"], measured), {})

@@ -1,0 +1,184 @@
+"""Figures. Each function takes data, computes nothing and returns a closed `Figure`.
+
+One look for the whole book: white is 0, red positive, blue negative, and every map has its own
+symmetric scale that ends at the 99.5th percentile of its absolute values.
+"""
+import io
+import math
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from torch import Tensor
+
+COLOURS = matplotlib.color_sequences["petroff10"]
+_STYLE = {
+    "font.size": 9, "axes.titlesize": 9, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.prop_cycle": matplotlib.cycler(color=COLOURS), "legend.frameon": False, "figure.dpi": 130,
+    "savefig.dpi": 130,
+}
+_MAP_PIXELS = 650_000  # a page of noisy maps then stays under 200 kB
+_HEAT = {"cmap": "RdBu_r", "vmin": -1, "vmax": 1, "interpolation": "nearest"}
+
+
+class MapFigure(Figure):
+    """A figure of maps: stored as JPEG, a tenth of PNG's bytes for noise."""
+
+
+def use_book_style() -> None:
+    """Set the book's look, and in a notebook the format in which figures are stored."""
+    matplotlib.rcParams.update(_STYLE)
+    try:
+        formatters = get_ipython().display_formatter.formatters  # type: ignore[name-defined]
+    except NameError:
+        return
+    formatters["image/png"].for_type(Figure, _png)
+    formatters["image/png"].for_type(MapFigure, lambda figure: None)
+    formatters["image/jpeg"].for_type(MapFigure, _jpeg)
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _jpeg(figure: Figure) -> bytes:
+    width, height = figure.get_size_inches()
+    dpi = min(130, math.sqrt(_MAP_PIXELS / (width * height)))
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="jpeg", dpi=dpi, pil_kwargs={"quality": 85})
+    return buffer.getvalue()
+
+
+def pixels_of(figure: Figure) -> np.ndarray:
+    """The figure as an array (H, W, 3) of bytes: a frame for a slider."""
+    from PIL import Image
+
+    return np.asarray(Image.open(io.BytesIO(_png(figure))).convert("RGB"))
+
+
+def draw_image(ax: Axes, image: Tensor) -> None:
+    """A picture (C, H, W) in [0, 1]."""
+    ax.imshow(image.permute(1, 2, 0).expand(-1, -1, 3).numpy(), interpolation="nearest")
+    ax.set_axis_off()
+
+
+def draw_map(ax: Axes, heat: Tensor) -> None:
+    """A map (H, W) on its own symmetric scale; an all-zero map stays white."""
+    values = heat.numpy()
+    scale = np.quantile(np.abs(values), 0.995) or np.abs(values).max() or 1.0
+    ax.imshow(values / scale, **_HEAT)
+    ax.set_axis_off()
+
+
+def _scale_bar(figure: Figure, axes: Sequence[Axes]) -> None:
+    bar = figure.colorbar(
+        ScalarMappable(Normalize(-1, 1), "RdBu_r"), ax=axes, shrink=0.8, aspect=30, pad=0.01, ticks=[-1, 0, 1]
+    )
+    bar.ax.set_yticklabels(["negative", "0", "positive"], fontsize=7, rotation=90, va="center")
+    bar.outline.set_visible(False)
+
+
+def attribution_grid(
+    images: Tensor, maps: Mapping[str, Tensor], *, rows: Sequence[str] = (), first: str = "input"
+) -> MapFigure:
+    """A row for each image (N, C, H, W), a column for each method's maps (N, H, W)."""
+    columns = 1 + len(maps)
+    figure = MapFigure(figsize=(1.28 * columns + 0.8, 1.36 * len(images) + 0.25), layout="constrained")
+    axes = figure.subplots(len(images), columns, squeeze=False)
+    for i, row in enumerate(axes):
+        draw_image(row[0], images[i])
+        for ax, heat in zip(row[1:], maps.values(), strict=True):
+            draw_map(ax, heat[i])
+        if rows:
+            row[0].text(-0.06, 0.5, rows[i], transform=row[0].transAxes, rotation=90, ha="right", va="center")
+    for ax, title in zip(axes[0], [first, *maps], strict=True):
+        ax.set_title(title, fontsize=8)
+    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
+    _scale_bar(figure, axes.ravel().tolist())
+    return figure
+
+
+def map_wrap(image: Tensor, maps: Mapping[str, Tensor], *, columns: int = 4) -> MapFigure:
+    """One image (C, H, W) and its maps (H, W), wrapped over several rows of `columns` panels."""
+    rows = -(-(1 + len(maps)) // columns)
+    figure = MapFigure(figsize=(1.9 * columns + 0.8, 2.1 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    draw_image(axes[0], image)
+    axes[0].set_title("input")
+    for ax, (name, heat) in zip(axes[1:], maps.items(), strict=False):
+        draw_map(ax, heat)
+        ax.set_title(name)
+    for ax in axes[1 + len(maps) :]:
+        ax.set_axis_off()
+    _scale_bar(figure, axes.tolist())
+    return figure
+
+
+def curves(
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, xlabel: str, ylabel: str,
+    log: str = "", level: tuple[float, str] | None = None,
+) -> Figure:
+    """Lines (x, y) by name; `log` names the logarithmic axes ("x", "y", "xy"); `level` is a dashed
+    horizontal line with its label."""
+    figure = Figure(figsize=(5.6, 3.1), layout="constrained")
+    ax = figure.subplots()
+    markers = "os^Dv"
+    for i, (name, (x, y)) in enumerate(lines.items()):
+        ax.plot(x, y, marker=markers[i % 5], markersize=3.5, label=name)
+    if level:
+        ax.axhline(level[0], color="0.4", linestyle="--", linewidth=1)
+        place = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom"}
+        ax.annotate(level[1], (1, level[0]), color="0.3", **place)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    for axis in log:
+        ax.set(**{f"{axis}scale": "log"})
+    if len(lines) > 1:
+        ax.legend()
+    return figure
+
+
+def bars(groups: Mapping[str, Sequence[float]], *, names: Sequence[str], ylabel: str) -> Figure:
+    """Grouped bars: for each name on the x axis one bar of each group; a line at 0."""
+    figure = Figure(figsize=(5.6, 2.9), layout="constrained")
+    ax = figure.subplots()
+    width = 0.8 / len(groups)
+    for i, (label, heights) in enumerate(groups.items()):
+        ax.bar(np.arange(len(names)) + (i - (len(groups) - 1) / 2) * width, heights, width, label=label)
+    ax.axhline(0, color="0.2", linewidth=0.8)
+    ax.set_xticks(np.arange(len(names)), names)
+    ax.set_ylabel(ylabel)
+    ax.legend()
+    return figure
+
+
+def path_frame(point: Tensor, heat: Tensor, alphas: Sequence[float], shares: Sequence[float]) -> MapFigure:
+    """One step of integrated gradients: the point on the path, the map so far, the running sum as a
+    share of the score difference that completeness demands."""
+    figure = MapFigure(figsize=(6.4, 2.3), layout="constrained")
+    left, middle, right = figure.subplots(1, 3, width_ratios=[1, 1, 1.25])
+    draw_image(left, point)
+    left.set_title("point on the path")
+    draw_map(middle, heat)
+    middle.set_title("map so far")
+    right.plot(alphas, shares, color=COLOURS[0])
+    right.plot(alphas[-1:], shares[-1:], "o", color=COLOURS[0])
+    right.axhline(1, color="0.4", linestyle="--", linewidth=1)
+    right.set(xlim=(0, 1), ylim=(-0.4, 1.6), xlabel="α", title="sum of the map / score difference")
+    return figure
+
+
+def panel_frame(image: Tensor, heat: Tensor, *, left: str, right: str) -> MapFigure:
+    """A picture beside a map, each with its title."""
+    figure = MapFigure(figsize=(4.6, 2.4), layout="constrained")
+    first, second = figure.subplots(1, 2)
+    draw_image(first, image)
+    first.set_title(left)
+    draw_map(second, heat)
+    second.set_title(right)
+    return figure
