@@ -7,15 +7,12 @@ import sys
 def complaint(gigabytes):
     """What is missing for an environment of that size, or None."""
     if sys.version_info < (3, 11):
-        return (
-            "Python 3.11 or newer is needed, this is {}.{}: install it and call make PYTHON=python3.12".format(
-                *sys.version_info[:2]
-            )
-        )
+        version = "{}.{}".format(*sys.version_info[:2])
+        return "Python 3.11 or newer is needed, this is {}: try make PYTHON=python3.12".format(version)
     for module in ("venv", "ensurepip"):
         if importlib.util.find_spec(module) is None:
             package = "python{}.{}-venv".format(*sys.version_info[:2])
-            return "This Python lacks {}: on Debian or Ubuntu run: sudo apt-get install {}".format(module, package)
+            return "This Python lacks {}; on Debian: sudo apt-get install {}".format(module, package)
     free = shutil.disk_usage(".").free / 1e9
     if free < gigabytes:
         return "The disk has {:.1f} GB free, the installation needs about {} GB".format(free, gigabytes)
