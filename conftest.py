@@ -1,5 +1,5 @@
 """nbval compares a chapter's outputs with the tolerance of tools/compare.py (cell metadata: rel)."""
-from nbval.plugin import IPyNbCell, transform_streams_for_comparison
+from nbval.plugin import IPyNbCell
 
 from tools.compare import REL, adopt
 
@@ -8,7 +8,6 @@ _exact = IPyNbCell.compare_outputs
 
 def _tolerant(self, test, ref, skip_compare=None):
     rel = self.cell.metadata.get("rel", REL)
-    test, ref = transform_streams_for_comparison(test), transform_streams_for_comparison(ref)
     adopted = [adopt(new, old, rel) for new, old in zip(test, ref, strict=False)]
     return _exact(self, adopted + test[len(ref) :], ref, skip_compare)
 

@@ -36,7 +36,10 @@ def renamed(text: str, old: str, new: str) -> str:
     swaps = {
         old: new,
         f"{old_account}.github.io/{old_name}": f"{account}.github.io/{name}",
-        f"notfound_urls_prefix: /{old_name}/": f"notfound_urls_prefix: /{name}/",
+        **{
+            f"notfound_urls_prefix: {quote}/{old_name}/": f"notfound_urls_prefix: {quote}/{name}/"
+            for quote in ("", "'", '"')
+        },
     }
     spellings = "|".join(re.escape(spelling) for spelling in swaps)
     whole = re.compile(rf"(?<![\w.-])(?:{spellings})(?![\w-])(?!\.(?!git\b)\w)")

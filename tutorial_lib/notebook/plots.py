@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -57,9 +58,10 @@ def _jpeg(figure: Figure) -> bytes:
 
 def pixels_of(figure: Figure) -> np.ndarray:
     """The figure as an array (H, W, 3) of bytes: a frame for a slider."""
-    from PIL import Image
-
-    return np.asarray(Image.open(io.BytesIO(_png(figure))).convert("RGB"))
+    canvas = FigureCanvasAgg(figure)
+    figure.set_dpi(100)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
 def draw_image(ax: Axes, image: Tensor) -> None:
