@@ -22,7 +22,7 @@ _STYLE = {
     "axes.prop_cycle": matplotlib.cycler(color=COLOURS), "legend.frameon": False, "figure.dpi": 130,
     "savefig.dpi": 130,
 }
-_MAP_PIXELS = 650_000  # a page of noisy maps then stays under 200 kB
+_MAP_PIXELS = 530_000  # a page of noisy maps then stays under 200 kB
 _HEAT = {"cmap": "RdBu_r", "vmin": -1, "vmax": 1, "interpolation": "nearest"}
 
 
@@ -59,7 +59,7 @@ def _jpeg(figure: Figure) -> bytes:
 def pixels_of(figure: Figure) -> np.ndarray:
     """The figure as an array (H, W, 3) of bytes: a frame for a slider."""
     canvas = FigureCanvasAgg(figure)
-    figure.set_dpi(100)
+    figure.set_dpi(90)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3]
 
@@ -80,7 +80,8 @@ def draw_map(ax: Axes, heat: Tensor) -> None:
 
 def _scale_bar(figure: Figure, axes: Sequence[Axes]) -> None:
     bar = figure.colorbar(
-        ScalarMappable(Normalize(-1, 1), "RdBu_r"), ax=axes, shrink=0.8, aspect=30, pad=0.01, ticks=[-1, 0, 1]
+        ScalarMappable(Normalize(-1, 1), "RdBu_r"), ax=axes, shrink=min(0.8, 2.5 / figure.get_figheight()),
+        aspect=20, pad=0.01, ticks=[-1, 0, 1],
     )
     bar.ax.set_yticklabels(["negative", "0", "positive"], fontsize=7, rotation=90, va="center")
     bar.outline.set_visible(False)
@@ -98,9 +99,10 @@ def attribution_grid(
         for ax, heat in zip(row[1:], maps.values(), strict=True):
             draw_map(ax, heat[i])
         if rows:
-            row[0].text(-0.06, 0.5, rows[i], transform=row[0].transAxes, rotation=90, ha="right", va="center")
+            row[0].text(-0.06, 0.5, rows[i], transform=row[0].transAxes, rotation=90, ha="right", va="center",
+                        fontsize=8 if columns < 8 else 11)
     for ax, title in zip(axes[0], [first, *maps], strict=True):
-        ax.set_title(title, fontsize=8)
+        ax.set_title(title, fontsize=8 if columns < 8 else 11)
     figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
     _scale_bar(figure, axes.ravel().tolist())
     return figure
@@ -159,19 +161,23 @@ def bars(groups: Mapping[str, Sequence[float]], *, names: Sequence[str], ylabel:
     return figure
 
 
-def path_frame(point: Tensor, heat: Tensor, alphas: Sequence[float], shares: Sequence[float]) -> MapFigure:
-    """One step of integrated gradients: the point on the path, the map so far, the running sum as a
-    share of the score difference that completeness demands."""
+def path_frame(
+    point: Tensor, heat: Tensor, *, alphas: Sequence[float], sums: Sequence[float], scores: Sequence[float]
+) -> MapFigure:
+    """One step of integrated gradients: the point on the path, the map so far, and against α the sum
+    of the map so far beside the score's own rise, both as shares of the whole rise."""
     figure = MapFigure(figsize=(6.4, 2.3), layout="constrained")
     left, middle, right = figure.subplots(1, 3, width_ratios=[1, 1, 1.25])
     draw_image(left, point)
     left.set_title("point on the path")
     draw_map(middle, heat)
     middle.set_title("map so far")
-    right.plot(alphas, shares, color=COLOURS[0])
-    right.plot(alphas[-1:], shares[-1:], "o", color=COLOURS[0])
-    right.axhline(1, color="0.4", linestyle="--", linewidth=1)
-    right.set(xlim=(0, 1), ylim=(-0.4, 1.6), xlabel="α", title="sum of the map / score difference")
+    right.plot(alphas, scores[: len(alphas)], color="0.4", label="score")
+    right.plot(alphas, sums[: len(alphas)], color=COLOURS[0], label="sum of the map")
+    right.plot(alphas[-1:], sums[len(alphas) - 1 : len(alphas)], "o", color=COLOURS[0])
+    right.axhline(1, color="0.4", linestyle=":", linewidth=1)
+    right.set(xlim=(0, 1), ylim=(-0.3, 1.5), xlabel="α", title="share of the rise")
+    right.legend(loc="lower right")
     return figure
 
 
