@@ -28,6 +28,8 @@ def is_true(expression: str, measured: dict[str, Interval]) -> bool:
     for node in ast.walk(tree):
         if not isinstance(node, _NODES):
             raise ValueError(f"{type(node).__name__} is not allowed in the rule {expression!r}")
+        if isinstance(node, ast.Name) and node.id not in {*_CALLS, *measured}:
+            raise ValueError(f"{node.id} is not allowed in the rule {expression!r}: nobody measured it")
     return bool(eval(compile(tree, "rule", "eval"), {"__builtins__": {}}, {**_CALLS, **measured}))
 
 

@@ -124,10 +124,11 @@ class Explorer(widgets.VBox):
         x, _ = self.photos.one(self.photo.value)
         probability, index = predict(self.model, x)[0].topk(10)
         names = imagenet_classes()
+        self.target.value = None
         self.target.options = [
             (f"{names[i]} ({p:.1%})", i) for i, p in zip(index.tolist(), probability.tolist(), strict=True)
         ]
-        self._draw()
+        self.target.value = index[0].item()  # its observer draws
 
     def _new_method(self) -> None:
         _, ranges = self.methods[self.method.value]
