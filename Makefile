@@ -33,13 +33,13 @@ notebooks: $(VENV)/.all ## run every chapter again and compare its outputs with 
 
 site: $(VENV)/.book
 	@$(BIN)/python tools/vendor_mathjax.py
-	$(BIN)/jupyter-book build . -W --keep-going -n --quiet
+	$(BIN)/jupyter-book build . --all -W --keep-going -n --quiet
 
 pages: $(VENV)/.all ## look at every rendered page in a headless browser (after `make book`)
 	$(BIN)/python -m pytest tests/pages -rs
 
 chapters: $(VENV)/.all ## execute chapters/*.md to *.ipynb; CHAPTER=04 for one, RECORD=1 to keep time and memory
-	OMP_NUM_THREADS=$(THREADS) $(BIN)/python tools/build_chapters.py $(CHAPTER)
+	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m tools.build_chapters $(CHAPTER)
 
 lab: $(VENV)/.all ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab chapters

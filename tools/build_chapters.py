@@ -12,8 +12,9 @@ from pathlib import Path
 
 import jupytext
 import nbformat
-from compare import REL, adopt, same_picture
 from nbclient import NotebookClient
+
+from tools.compare import REL, adopt, same_picture
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = ROOT / "chapters"

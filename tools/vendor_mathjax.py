@@ -4,7 +4,7 @@ from importlib.resources import files
 from pathlib import Path
 
 TARGET = Path(__file__).parents[1] / "book" / "static" / "vendor"
-PARTS = ("tex-chtml.js", "output/chtml/fonts/woff-v2")
+PARTS = ("tex-chtml.js", "input/tex/extensions", "output/chtml/fonts/woff-v2")
 
 if __name__ == "__main__":
     source = Path(str(files("mathjax"))) / "static" / "mathjax" / "es5"
