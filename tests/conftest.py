@@ -1,4 +1,5 @@
 """Models and images that several tests share."""
+
 from functools import partial
 
 import pytest
@@ -27,11 +28,18 @@ def small_net(*, bias: bool = True, seed: int = 0) -> nn.Sequential:
     torch.manual_seed(seed)
     return (
         nn.Sequential(
-            nn.Conv2d(3, 8, 3, padding=1, bias=bias), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(8, 12, 3, stride=2, bias=bias), nn.ReLU(),
-            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(12, 5, bias=bias),
+            nn.Conv2d(3, 8, 3, padding=1, bias=bias),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(8, 12, 3, stride=2, bias=bias),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(12, 5, bias=bias),
         )
-        .double().eval().requires_grad_(False)
+        .double()
+        .eval()
+        .requires_grad_(False)
     )
 
 

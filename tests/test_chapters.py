@@ -1,4 +1,5 @@
 """The form of the chapters: what DESIGN asks of every one of them, beside nbval's comparison."""
+
 import base64
 import json
 import re
@@ -53,8 +54,15 @@ def pictures(cell) -> dict[str, str]:
 
 def prose(text: str) -> str:
     """A markdown cell without formulas, code, roles, links and directives' options."""
-    for pattern in (r"\$\$.*?\$\$", r"\$[^$]+\$", r"```.*?```", r"\{[\w:]+\}`[^`]*`", r"`[^`]*`", r"\]\([^)]*\)",
-                    r"^:\w+:.*$"):
+    for pattern in (
+        r"\$\$.*?\$\$",
+        r"\$[^$]+\$",
+        r"```.*?```",
+        r"\{[\w:]+\}`[^`]*`",
+        r"`[^`]*`",
+        r"\]\([^)]*\)",
+        r"^:\w+:.*$",
+    ):
         text = re.sub(pattern, " ", text, flags=re.S | re.M)
     return text
 
@@ -64,7 +72,9 @@ def test_notebook_has_exactly_the_cells_of_its_source(source):
     def cells(notebook):
         return [(c.cell_type, c.source, dict(c.metadata)) for c in notebook.cells]
 
-    assert cells(executed(source)) == cells(notebook_of(source)), f"run: make chapters CHAPTER={source.name[:2]}"
+    assert cells(executed(source)) == cells(notebook_of(source)), (
+        f"run: make chapters CHAPTER={source.name[:2]}"
+    )
 
 
 @each_chapter
@@ -120,7 +130,7 @@ def test_cells_are_short_and_quiet(source):
 def test_opening_and_closing_parts(source):
     text = source.read_text("utf8")
     positions = [text.find(part) for part in (*OPENING, *CLOSING)]
-    assert min(positions) >= 0 and positions[len(OPENING):] == sorted(positions[len(OPENING):])
+    assert min(positions) >= 0 and positions[len(OPENING) :] == sorted(positions[len(OPENING) :])
     kinds = re.findall(r":::\{exercise\} (.+)", text)
     assert [kind for kind in EXERCISES if kind not in kinds] == []
     assert "solution-start" in text and "{admonition} Predict" in text
@@ -136,7 +146,9 @@ def test_decimal_numbers_in_the_prose_were_printed_before(source):
             seen += printed(cell)
             continue
         for number in re.findall(r"(?<![\w.,])\d+\.\d+(?![\w.])", prose(cell.source)):
-            assert re.search(rf"(?<![\d.]){re.escape(number)}(?!\d)", seen), f"{number} in: {cell.source[:300]}"
+            assert re.search(rf"(?<![\d.]){re.escape(number)}(?!\d)", seen), (
+                f"{number} in: {cell.source[:300]}"
+            )
 
 
 @each_chapter
@@ -155,7 +167,11 @@ def test_text_carries_at_least_half(source):
 
 @each_chapter
 def test_each_due_claim_has_exactly_one_outcome(source):
-    due = {i["id"] for i in all_claims().values() if i["chapter"] == source.stem and set(i["worlds"]) <= WORLDS_BUILT}
+    due = {
+        i["id"]
+        for i in all_claims().values()
+        if i["chapter"] == source.stem and set(i["worlds"]) <= WORLDS_BUILT
+    }
     cards = []
     for cell in code_cells(source):
         for output in cell.outputs:

@@ -1,4 +1,5 @@
 """The ledger's file is sound, verdicts follow from it alone, and our reading of a rule is the reference's."""
+
 import random
 from types import SimpleNamespace
 
@@ -16,7 +17,9 @@ def test_the_file_is_sound(capsys):
     assert "160 items" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("item", [i for i in all_claims().values() if {"rule", "cell"} & set(i)], ids=lambda i: i["id"])
+@pytest.mark.parametrize(
+    "item", [i for i in all_claims().values() if {"rule", "cell"} & set(i)], ids=lambda i: i["id"]
+)
 def test_our_reading_is_the_reference_reading(item):
     rng = random.Random(item["id"])
     points = check_claims.anchors([t for g in check_claims.branches(item) for t in g.values()])
@@ -40,10 +43,15 @@ def test_a_verdict_is_computed_from_the_quantities():
     wide = Interval(0.9, 0.1, 1.5, 5)
     assert claim("C21").judge(fashion=wide, shapes=rough).outcome == "undecided"
     part = claim("C17").judge(gradient=exact(0, n=10), contribution=exact(0.99, n=10))
-    assert part.outcome == "holds in part" and part.parts == {"gradient": "holds", "contribution": "does not hold"}
+    assert part.outcome == "holds in part" and part.parts == {
+        "gradient": "holds",
+        "contribution": "does not hold",
+    }
 
 
-@pytest.mark.parametrize("value", [True, "holds", float("nan"), float("inf"), None, Interval(0, float("-inf"), 1, 2)])
+@pytest.mark.parametrize(
+    "value", [True, "holds", float("nan"), float("inf"), None, Interval(0, float("-inf"), 1, 2)]
+)
 def test_nothing_but_measured_quantities_is_accepted(value):
     if isinstance(value, Interval):  # an unbounded interval is allowed: it says "undecided"
         assert claim("C18").judge(auroc=value).outcome == "undecided"
@@ -81,7 +89,9 @@ def test_cards_say_what_was_measured():
     interval = repr(claim("C18").judge(auroc=Interval(0.61, 0.55, 0.67, 5)))
     assert interval == "C18 · holds · auroc = 0.61 [0.55, 0.67], n = 5"
     assert "disputes" in claim("C05").judge()._repr_html_()
-    assert repr(claim("C19").implemented(largest_difference=0.0, tolerance=1e-5)).startswith("C19 · implemented")
+    assert repr(claim("C19").implemented(largest_difference=0.0, tolerance=1e-5)).startswith(
+        "C19 · implemented"
+    )
     assert repr(claim("C03").report(constant_map=0.0)).startswith("C03 · priced · constant_map = 0")
 
 

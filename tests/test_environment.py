@@ -1,4 +1,5 @@
 """The environments agree: pyproject.toml, constraints.txt, and environment.yml with postBuild (Binder)."""
+
 import importlib.util
 import os
 import re

@@ -1,4 +1,5 @@
 """The library stays small, and its rooms import only upwards (paper's order)."""
+
 import ast
 from pathlib import Path
 
@@ -7,8 +8,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LIBRARY = sorted((ROOT / "tutorial_lib").rglob("*.py"))
 MAY_IMPORT = {
-    "datafiles": set(), "scores": set(), "models": {"scores", "datafiles"}, "datasets": {"datafiles"},
-    "attribution": {"scores", "models"}, "evaluation": {"scores"},
+    "datafiles": set(),
+    "scores": set(),
+    "models": {"scores", "datafiles"},
+    "datasets": {"datafiles"},
+    "attribution": {"scores", "models"},
+    "evaluation": {"scores", "models"},
     "notebook": {"datafiles", "scores", "models", "datasets", "attribution", "evaluation", "notebook"},
 }
 
@@ -25,7 +30,10 @@ def code_lines(path: Path) -> int:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Module)) and ast.get_docstring(node):
             documentation |= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
     lines = enumerate(text.splitlines(), 1)
-    return sum(bool(line.strip()) and not line.strip().startswith("#") and i not in documentation for i, line in lines)
+    return sum(
+        bool(line.strip()) and not line.strip().startswith("#") and i not in documentation
+        for i, line in lines
+    )
 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda p: str(p.relative_to(ROOT)))

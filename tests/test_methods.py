@@ -1,11 +1,12 @@
 """Laws that every method obeys."""
+
 import pytest
 import torch
 from torch import nn
 
 from tests.conftest import BLACK, METHODS, small_net
 from tutorial_lib import scores
-from tutorial_lib.attribution.cam import cam_weights, find_layer, grad_cam
+from tutorial_lib.attribution.cam import cam_weights, grad_cam
 from tutorial_lib.attribution.gradients import (
     deconvnet,
     gradient_x_input,
@@ -17,6 +18,7 @@ from tutorial_lib.attribution.gradients import (
 )
 from tutorial_lib.attribution.hooks import activation_rule, activation_slope
 from tutorial_lib.attribution.pixels import max_over_colour, sum_over_colour
+from tutorial_lib.models.check import find_layer
 from tutorial_lib.models.layers import ReLU6
 from tutorial_lib.scores import class_score, input_gradient, layer_gradient
 
@@ -95,6 +97,7 @@ def test_a_method_works_inside_no_grad(method, net, batch):
 
 def test_second_derivative_of_a_smooth_model_is_the_analytic_one():
     """S = Σ softplus(w x): the gradient map's derivative is the Hessian, w² σ(1 - σ)."""
+
     class Smooth(nn.Module):
         def forward(self, x):
             return nn.functional.softplus(3 * x).sum((1, 2, 3))[:, None]
@@ -107,6 +110,7 @@ def test_second_derivative_of_a_smooth_model_is_the_analytic_one():
 
 def test_a_rule_is_differentiable_twice():
     """f(z)/z times x for softplus: the map's derivative agrees with finite differences."""
+
     class Soft(nn.ReLU):
         def forward(self, z):
             return nn.functional.softplus(z)
@@ -201,6 +205,7 @@ def test_a_reused_relu_gets_its_rule_at_each_call(batch):
 
 def test_guided_backprop_breaks_implementation_invariance_and_the_gradient_does_not():
     """u = ReLU(u) - ReLU(-u) at u = -1, and 0 = ReLU(u) - ReLU(u) at u = 1 (METHODS §1)."""
+
     class Written(nn.Module):
         def __init__(self, sign):
             super().__init__()
@@ -211,8 +216,10 @@ def test_guided_backprop_breaks_implementation_invariance_and_the_gradient_does_
 
     minus, plus, target = torch.tensor([[-1.0]]), torch.tensor([[1.0]]), torch.tensor([0])
     identity, zero = Written(-1).eval(), Written(1).eval()
-    found = {m: (m(identity, minus, target).item(), m(zero, plus, target).item())
-             for m in (input_gradient, deconvnet, guided_backprop)}
+    found = {
+        m: (m(identity, minus, target).item(), m(zero, plus, target).item())
+        for m in (input_gradient, deconvnet, guided_backprop)
+    }
     assert found == {input_gradient: (1, 0), deconvnet: (1, 1), guided_backprop: (0, 1)}
 
 
@@ -241,8 +248,10 @@ def test_smoothgrad_of_absolute_gradients_is_not_smaller(net, batch):
 
 def test_smoothgrad_error_falls_with_the_root_of_the_copies(net, batch):
     def spread(samples):
-        maps = [seeded(smoothgrad, seed=s, attribute=saliency, sigma=0.2, samples=samples)(net, *batch)
-                for s in range(8)]
+        maps = [
+            seeded(smoothgrad, seed=s, attribute=saliency, sigma=0.2, samples=samples)(net, *batch)
+            for s in range(8)
+        ]
         return torch.stack(maps).std(0).mean()
 
     assert 3 < spread(4) / spread(64) < 5.5
@@ -270,6 +279,7 @@ def test_without_biases_integrated_gradients_is_gradient_times_input(batch):
 
 def test_integrated_gradients_of_a_quadratic_is_exact_in_closed_form():
     """S = Σ x²: IG from x̂ is x² - x̂² with any number of midpoint steps."""
+
     class Quadratic(nn.Module):
         def forward(self, x):
             return x.pow(2).flatten(1).sum(1, keepdim=True)
@@ -299,8 +309,13 @@ def test_grad_cam_is_one_non_negative_map_for_all_colours(net, batch):
 
 
 def test_grad_cam_colours_pixels_that_the_network_never_reads():
-    blind = nn.Sequential(nn.Conv2d(1, 1, 1, stride=2, bias=False), nn.ReLU(),
-                          nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1, 1, bias=False)).eval()
+    blind = nn.Sequential(
+        nn.Conv2d(1, 1, 1, stride=2, bias=False),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(1, 1, bias=False),
+    ).eval()
     for parameter in blind.parameters():
         nn.init.ones_(parameter)
     x, target = torch.rand(1, 1, 8, 8), torch.tensor([0])
@@ -313,10 +328,20 @@ def test_colour_reductions():
     assert sum_over_colour(a).item() == 0 and max_over_colour(a).item() == 2
 
 
-@pytest.mark.parametrize(("name", "passes"), [
-    ("gradient", 7), ("saliency", 7), ("gradient_x_input", 7), ("deconvnet", 7), ("guided_backprop", 7),
-    ("smoothgrad", 35), ("integrated_gradients", 49), ("grad_cam", 7), ("guided_grad_cam", 14),
-])
+@pytest.mark.parametrize(
+    ("name", "passes"),
+    [
+        ("gradient", 7),
+        ("saliency", 7),
+        ("gradient_x_input", 7),
+        ("deconvnet", 7),
+        ("guided_backprop", 7),
+        ("smoothgrad", 35),
+        ("integrated_gradients", 49),
+        ("grad_cam", 7),
+        ("guided_grad_cam", 14),
+    ],
+)
 def test_forward_passes_are_what_the_definition_needs(name, passes, net, batch):
     count = []
     with net.register_forward_hook(lambda _m, images, _o: count.append(len(images[0]))):

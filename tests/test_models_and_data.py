@@ -1,4 +1,5 @@
 """The network and the photographs are what the book says they are."""
+
 from importlib.metadata import distribution
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from scipy.ndimage import sobel
 
 from tutorial_lib.attribution.gradients import seeded, smoothgrad
 from tutorial_lib.attribution.pixels import sum_over_colour
@@ -13,7 +15,7 @@ from tutorial_lib.datafiles import check_sha256, data_file
 from tutorial_lib.datasets import mosaic
 from tutorial_lib.evaluation.agreement import rank_correlation
 from tutorial_lib.evaluation.fidelity import announced_changes, square_masks, true_changes
-from tutorial_lib.evaluation.sanity import randomised
+from tutorial_lib.evaluation.sanity import edge_filter, random_map, randomised
 from tutorial_lib.models.efficientnet import SameConv2d
 from tutorial_lib.models.layers import Normalise
 from tutorial_lib.models.zoo import available, imagenet_classes, load, top_classes
@@ -22,8 +24,13 @@ from tutorial_lib.scores import class_score, input_gradient, predict
 
 def test_the_six_predictions(lite0, photos):
     """Values of the feasibility study, made with another implementation of the network."""
-    expected = {"coffee": ("espresso", 0.95), "camera": ("tripod", 0.94), "rocket": ("missile", 0.30),
-                "flower": ("daisy", 0.37), "china": ("palace", 0.32)}
+    expected = {
+        "coffee": ("espresso", 0.95),
+        "camera": ("tripod", 0.94),
+        "rocket": ("missile", 0.30),
+        "flower": ("daisy", 0.37),
+        "china": ("palace", 0.32),
+    }
     found = dict(zip(photos.names, top_classes(lite0, photos.images, k=1), strict=True))
     for name, (label, probability) in expected.items():
         assert found[name][0][0] == label and found[name][0][1] == pytest.approx(probability, abs=0.01)
@@ -76,7 +83,10 @@ def test_every_credit_stands_in_the_readme_and_in_the_book():
     for page in (root / "data" / "README.md", root / "book" / "credits.md"):
         text = page.read_text("utf8")
         for entry in entries:
-            assert entry["file"].removesuffix(".png") in text and entry["author"].split(" (")[0].split(",")[0] in text
+            assert (
+                entry["file"].removesuffix(".png") in text
+                and entry["author"].split(" (")[0].split(",")[0] in text
+            )
 
 
 def test_stored_pixels_are_the_loaded_ones(photos):
@@ -113,6 +123,20 @@ def test_randomised_changes_a_copy_and_only_that_layer(lite0):
     assert torch.equal(changed.classifier.bias, lite0.classifier.bias)
 
 
+def test_edge_filter_is_sobels():
+    image = torch.rand(1, 3, 9, 11, dtype=torch.float64)
+    grey = image.mean(1)[0].numpy()
+    expected = np.hypot(sobel(grey, 0, mode="nearest"), sobel(grey, 1, mode="nearest"))
+    found = edge_filter(None, image, None)
+    assert found.shape == image.shape and np.allclose(found.sum(1)[0].numpy(), expected)
+
+
+def test_random_map_depends_on_the_generator_alone():
+    x = torch.rand(2, 3, 5, 5)
+    one, two = (random_map(None, image, None, generator=torch.Generator().manual_seed(4)) for image in (x, 1 - x))
+    assert torch.equal(one, two) and one.shape == x.shape
+
+
 def test_true_and_announced_changes_agree_for_a_linear_model():
     linear = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 2)).double().eval()
     x, target = torch.rand(1, 3, 4, 4, dtype=torch.float64), torch.tensor([1])
@@ -127,7 +151,9 @@ def test_true_and_announced_changes_agree_for_a_linear_model():
 
 def test_rank_correlation():
     a = torch.tensor([1.0, -2.0, 3.0])
-    assert rank_correlation(a, a.abs().exp()) == pytest.approx(1) and rank_correlation(a, -a) == pytest.approx(1)
+    assert rank_correlation(a, a.abs().exp()) == pytest.approx(1) and rank_correlation(
+        a, -a
+    ) == pytest.approx(1)
     assert rank_correlation(a, 1 / a) == pytest.approx(-1)
 
 

@@ -1,4 +1,5 @@
 """What the chapters use: figures, sliders, the explorer, ticks, sources, passports."""
+
 import base64
 import io
 import json
@@ -57,7 +58,9 @@ def test_figures_draw_what_they_get():
     scale = np.quantile(heat[0].abs().numpy(), 0.995)
     assert np.allclose(shown, heat[0].numpy() / scale)
     assert grid.axes[1].images[0].get_clim() == (-1, 1)
-    lines = plots.curves({"a": ([1, 2], [3, 4]), "b": ([1, 2], [5, 6])}, xlabel="x", ylabel="y", log="xy", level=(3, "l"))
+    lines = plots.curves(
+        {"a": ([1, 2], [3, 4]), "b": ([1, 2], [5, 6])}, xlabel="x", ylabel="y", log="xy", level=(3, "l")
+    )
     assert [list(line.get_ydata()) for line in lines.axes[0].lines[:2]] == [[3, 4], [5, 6]]
     assert lines.axes[0].get_xscale() == "log" and isinstance(lines, Figure)
 
@@ -96,9 +99,14 @@ def test_the_explorer_answers_to_its_controls(lite0, photos):
     def noisy(model, x, target, *, sigma, samples):
         return seeded(smoothgrad, seed=0, attribute=saliency, sigma=sigma, samples=samples)(model, x, target)
 
-    explorer = Explorer(lite0, photos, {
-        "saliency": (saliency, {}), "SmoothGrad": (noisy, {"sigma": (0.0, 0.5, 0.05, 0.1), "samples": (1, 4, 1, 2)}),
-    })
+    explorer = Explorer(
+        lite0,
+        photos,
+        {
+            "saliency": (saliency, {}),
+            "SmoothGrad": (noisy, {"sigma": (0.0, 0.5, 0.05, 0.1), "samples": (1, 4, 1, 2)}),
+        },
+    )
     seen = [(explorer.picture.value, explorer.numbers.value)]
     assert Image.open(io.BytesIO(seen[0][0])).size[0] > 300 and "sum" in seen[0][1]
 

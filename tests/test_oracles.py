@@ -1,4 +1,5 @@
 """Our maps against captum's, on EfficientNet-Lite0 (float32) and on a small ReLU net (float64)."""
+
 import warnings
 from functools import partial
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from tests.conftest import small_net
-from tutorial_lib.attribution.cam import find_layer, grad_cam, guided_grad_cam
+from tutorial_lib.attribution.cam import grad_cam, guided_grad_cam
 from tutorial_lib.attribution.captum_bridge import captum_grad_cam, from_captum, largest_difference
 from tutorial_lib.attribution.gradients import (
     deconvnet,
@@ -17,6 +18,7 @@ from tutorial_lib.attribution.gradients import (
     saliency,
     smoothgrad,
 )
+from tutorial_lib.models.check import find_layer
 from tutorial_lib.models.zoo import load
 from tutorial_lib.scores import input_gradient
 
@@ -38,18 +40,27 @@ def pairs(layer, x):
     batch rounds otherwise, and on EfficientNet-Lite0 that moves points of IG's path across kinks
     (1.4 % of the map's maximum); test_integrated_gradients_in_double_precision needs neither.
     """
-    ig = {"baselines": GREY.to(x).expand_as(x), "n_steps": 8, "method": "riemann_middle",
-          "internal_batch_size": 4}
+    ig = {
+        "baselines": GREY.to(x).expand_as(x),
+        "n_steps": 8,
+        "method": "riemann_middle",
+        "internal_batch_size": 4,
+    }
     return {
         "gradient": (input_gradient, from_captum(partial(ca.Saliency), abs=False)),
         "saliency": (saliency, from_captum(ca.Saliency, abs=True)),
         "gradient_x_input": (gradient_x_input, from_captum(ca.InputXGradient)),
         "deconvnet": (deconvnet, from_captum(ca.Deconvolution)),
         "guided_backprop": (guided_backprop, from_captum(ca.GuidedBackprop)),
-        "integrated_gradients": (partial(integrated_gradients, baseline=GREY, steps=8),
-                                 from_captum(ca.IntegratedGradients, **ig)),
+        "integrated_gradients": (
+            partial(integrated_gradients, baseline=GREY, steps=8),
+            from_captum(ca.IntegratedGradients, **ig),
+        ),
         "grad_cam": (partial(grad_cam, layer=layer), partial(captum_grad_cam, layer=layer)),
-        "guided_grad_cam": (partial(guided_grad_cam, layer=layer), partial(captum_guided_grad_cam, layer=layer)),
+        "guided_grad_cam": (
+            partial(guided_grad_cam, layer=layer),
+            partial(captum_guided_grad_cam, layer=layer),
+        ),
     }
 
 
@@ -84,8 +95,9 @@ def test_smoothgrad_is_captums_mean_over_the_same_copies(net, batch):
     generator = torch.Generator().manual_seed(5)
     copies = [x + 0.1 * torch.randn(x.shape, generator=generator, dtype=x.dtype) for _ in range(4)]
     theirs = sum(from_captum(ca.Saliency, abs=True)(net, copy, target) for copy in copies) / 4
-    ours = smoothgrad(net, x, target, attribute=saliency, sigma=0.1, samples=4,
-                      generator=torch.Generator().manual_seed(5))
+    ours = smoothgrad(
+        net, x, target, attribute=saliency, sigma=0.1, samples=4, generator=torch.Generator().manual_seed(5)
+    )
     assert largest_difference(ours, theirs) <= 1e-12
 
 

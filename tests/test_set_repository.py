@@ -1,4 +1,5 @@
 """tools/set_repository.py on a small repository: no old name remains, nothing else changes."""
+
 import json
 import shutil
 import stat
@@ -20,7 +21,9 @@ sphinx:
     notfound_urls_prefix: /{name}/
 """
 BINARY = b"\x89PNG\xff\x00" + OLD.encode()
-NOT_IT = "\n".join([f"{OLD}-two", f"my{OLD}", f"{OLD}.data", "first.book", "https://first-account.github.io/"])
+NOT_IT = "\n".join(
+    [f"{OLD}-two", f"my{OLD}", f"{OLD}.data", "first.book", "https://first-account.github.io/"]
+)
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -31,8 +34,14 @@ def git(folder: Path, *arguments: str) -> None:
 def book(tmp_path) -> Path:
     """A git repository with a config, a page, a notebook, a script, a picture and an untracked file."""
     account, name = OLD.split("/")
-    cell = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": 1,
-            "source": [f"%pip install git+https://github.com/{OLD}\n", 'print("é")']}
+    cell = {
+        "cell_type": "code",
+        "id": "a",
+        "metadata": {},
+        "outputs": [],
+        "execution_count": 1,
+        "source": [f"%pip install git+https://github.com/{OLD}\n", 'print("é")'],
+    }
     notebook = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     files = {
         "_config.yml": CONFIG.format(slug=OLD, account=account, name=name),
@@ -91,8 +100,16 @@ def test_nothing_else_changes(book):
 
 
 MALFORMED = [
-    "book", "a/b/c", "https://github.com/a/b", "-a/b", "a b/c", "a/", "/b", "a/b c",
-    "a/b.git", "a/a.github.io",
+    "book",
+    "a/b/c",
+    "https://github.com/a/b",
+    "-a/b",
+    "a b/c",
+    "a/",
+    "/b",
+    "a/b c",
+    "a/b.git",
+    "a/a.github.io",
 ]
 
 

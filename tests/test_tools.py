@@ -1,4 +1,5 @@
 """The scripts that the Makefile calls: the machine check, the comparator, the chapter builder."""
+
 import ast
 import base64
 import importlib

@@ -1,4 +1,5 @@
 """The workflows and .ci/run: they parse, call targets that exist, and a missing browser ends nothing."""
+
 import os
 import re
 import shutil

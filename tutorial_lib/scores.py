@@ -97,18 +97,25 @@ def input_gradient(model: nn.Module, x: Tensor, target: Tensor) -> Tensor:
 def layer_gradient(
     model: nn.Module, x: Tensor, target: Tensor, *, layer: nn.Module
 ) -> tuple[Tensor, Tensor]:
-    """The output A of `layer` and ∂S_c/∂A, both `(N, channels, h, w)`."""
+    """The output A of `layer` and ∂S_c/∂A, both `(N, channels, h, w)`; `ValueError` if the layer runs
+    more or less than once, or if a later in-place layer overwrites its output."""
     check_input(model, x, target)
     again = x.requires_grad and torch.is_grad_enabled()
-    outputs: list[Tensor] = []
+    outputs: list[tuple[Tensor, int]] = []
     activations, gradients = [], []
-    with torch.enable_grad(), layer.register_forward_hook(lambda _m, _a, out: outputs.append(out)):
+
+    def keep(_layer, _inputs, output):
+        outputs.append((output, output._version))
+
+    with torch.enable_grad(), layer.register_forward_hook(keep):
         for x_part, target_part in _chunks(x, target):
             x_part = x_part if again else x_part.detach().requires_grad_()
             score = class_score(model, x_part, target_part).sum()
             if len(outputs) != 1:
                 raise ValueError(f"the layer ran {len(outputs)} times in one pass; it must run once")
-            activation = outputs.pop()
+            activation, version = outputs.pop()
+            if activation._version != version:
+                raise ValueError("a later in-place layer overwrites this layer's output: inplace=False")
             gradients.append(torch.autograd.grad(score, activation, create_graph=again)[0])
             activations.append(activation if again else activation.detach())
     return torch.cat(activations), torch.cat(gradients)

@@ -1,4 +1,5 @@
 """The built book, served under its name as GitHub Pages does, and one headless browser for all pages."""
+
 import shutil
 import threading
 from collections.abc import Iterator
@@ -17,8 +18,13 @@ SITE = ROOT / "_build" / "html"
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))
 PREFIX = CONFIG["sphinx"]["config"]["notfound_urls_prefix"]
 ARGUMENTS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-    "--disable-background-networking", "--disable-component-update", "--no-first-run",
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
 )
 
 

@@ -1,4 +1,5 @@
 """Every page in a browser: wide and narrow, light and dark; the slider by keyboard and without JavaScript."""
+
 import json
 from urllib.parse import urlsplit
 

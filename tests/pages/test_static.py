@@ -1,4 +1,5 @@
 """What can be said of the pages without a browser."""
+
 import re
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
@@ -7,8 +8,14 @@ import pytest
 from bs4 import BeautifulSoup, Tag
 
 LOADED = {
-    "script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "audio": "src",
-    "embed": "src", "object": "data",
+    "script": "src",
+    "img": "src",
+    "iframe": "src",
+    "source": "src",
+    "video": "src",
+    "audio": "src",
+    "embed": "src",
+    "object": "data",
 }
 LOADED_LINKS = {"stylesheet", "preload", "modulepreload", "icon", "preconnect", "dns-prefetch", "manifest"}
 

@@ -3,16 +3,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tutorial_lib.attribution.gradients import guided_backprop
+from tutorial_lib.models.check import find_layer
 from tutorial_lib.scores import layer_gradient
-
-
-def find_layer(model: nn.Module, name: str) -> nn.Module:
-    """The module called `name`; `ValueError` that lists the valid names if there is none."""
-    layers = {key: module for key, module in model.named_modules() if key}
-    if name not in layers:
-        blocks = [key for key in layers if key.count(".") <= 1]
-        raise ValueError(f"the model has no layer {name!r}; it has {', '.join(blocks)}")
-    return layers[name]
 
 
 def cam_weights(gradient: Tensor) -> Tensor:

@@ -1,10 +1,11 @@
 """Captum's implementation of a method in this book's shape, and the distance between two maps."""
 import warnings
 
+import torch
 from captum.attr import LayerAttribution, LayerGradCam
 from torch import Tensor, nn
 
-from tutorial_lib.attribution.cam import find_layer
+from tutorial_lib.models.check import find_layer
 from tutorial_lib.scores import Attribute
 
 
@@ -30,4 +31,7 @@ def largest_difference(ours: Tensor, theirs: Tensor) -> float:
     """max |ours - theirs| / max |theirs|, over all images and pixels."""
     if ours.shape != theirs.shape:
         raise ValueError(f"maps of shape {tuple(ours.shape)} and {tuple(theirs.shape)} do not compare")
-    return ((ours - theirs).abs().max() / theirs.abs().max()).item()
+    if not (torch.isfinite(ours).all() and torch.isfinite(theirs).all()):
+        raise ValueError("a map holds NaN or infinite values")
+    difference, scale = (ours - theirs).abs().max().item(), theirs.abs().max().item()
+    return difference / scale if difference else 0.0

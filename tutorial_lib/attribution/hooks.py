@@ -30,8 +30,9 @@ def activation_rule(model: nn.Module, rule: ActivationRule) -> Iterator[None]:
     """Inside the block every ReLU (ReLU6 too) sends back `rule(activation, z, signal)`.
 
     `z` is the activation's input, `signal` what arrives from above, both shaped alike
-    (Ancona et al. 2018: methods differ in this rule alone). `ValueError` if the model has an
-    activation that the rule cannot reach, instead of a map that silently is the plain gradient.
+    (Ancona et al. 2018: methods differ in this rule alone). `ValueError` if the graph holds another
+    non-linearity of a known kind (F.relu, SiLU, clamp, …), which the rule cannot reach and which
+    would silently send back its plain gradient.
     """
     relus = [module for module in model.modules() if isinstance(module, (nn.ReLU, nn.ReLU6))]
     if not relus:
@@ -44,7 +45,7 @@ def activation_rule(model: nn.Module, rule: ActivationRule) -> Iterator[None]:
         return _Replaced.apply(inputs[0], activation, rule)
 
     def refuse_unreached(_model, _inputs, output):
-        missed = activation_nodes(output)
+        missed = activation_nodes(output) if isinstance(output, Tensor) else None
         if missed:
             raise ValueError(
                 f"the rule does not reach {describe(missed)}: use an nn.ReLU module instead of "

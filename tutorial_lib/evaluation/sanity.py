@@ -1,16 +1,38 @@
-"""Controls that change the model: a copy of it, never the reader's (Adebayo et al. 2018)."""
+"""Controls: a randomised copy of the model (Adebayo et al. 2018), and maps that never saw a model."""
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, pad
+
+from tutorial_lib.models.check import find_layer
 
 
 def randomised(model: nn.Module, layer: str, *, generator: torch.Generator) -> nn.Module:
-    """A copy of `model` in which the weights of `layer` (by name; "" is the whole model) are normal
-    random numbers of the same standard deviation; biases stay."""
+    """A copy of `model` in which the weight matrices and kernels of `layer` (by name; "" is the whole
+    model) are normal random numbers of the same standard deviation; biases and norms stay.
+
+    `ValueError` for an unknown layer, or for one without weights: the control would change nothing.
+    """
     changed = copy.deepcopy(model)
+    weights = [p for p in find_layer(changed, layer).parameters() if p.ndim > 1]
+    if not weights:
+        raise ValueError(f"layer {layer!r} has no weights to randomise")
     with torch.no_grad():
-        for weight in changed.get_submodule(layer).parameters():
-            if weight.ndim > 1:
-                weight.copy_(torch.randn(weight.shape, generator=generator) * weight.std())
+        for weight in weights:
+            noise = torch.randn(weight.shape, generator=generator, dtype=weight.dtype)
+            weight.copy_(noise.to(weight.device) * weight.std())
     return changed
+
+
+def random_map(_model: nn.Module, x: Tensor, _target: Tensor, *, generator: torch.Generator) -> Tensor:
+    """Normal noise shaped like `x`: a map that has seen neither model nor image nor class."""
+    return torch.randn(x.shape, generator=generator, dtype=x.dtype).to(x.device)
+
+
+def edge_filter(_model: nn.Module, x: Tensor, _target: Tensor) -> Tensor:
+    """Sobel's edges of the grey image, spread over the channels: a map of the image alone."""
+    grey = x.detach().mean(1, keepdim=True)
+    across = torch.tensor([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]]).to(x)
+    slopes = conv2d(pad(grey, (1, 1, 1, 1), mode="replicate"), torch.stack([across, across.T])[:, None])
+    return slopes.norm(dim=1, keepdim=True).expand_as(x) / x.shape[1]

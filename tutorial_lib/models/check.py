@@ -11,7 +11,7 @@ from tutorial_lib.scores import all_scores, check_input
 _NODES = (
     "Relu", "Hardtanh", "LeakyRelu", "Elu", "Gelu", "Silu", "Mish", "Sigmoid", "Tanh", "Softplus",
     "Hardswish", "Hardsigmoid", "Threshold", "ClampMin", "Clamp", "Prelu", "Rrelu", "Celu", "Glu",
-    "LogSigmoid", "Maximum",
+    "LogSigmoid", "Maximum", "Minimum", "Where", "Abs", "Erf",
 )
 
 
@@ -100,3 +100,12 @@ def check_model(model: nn.Module, x: Tensor) -> None:
     findings = model_findings(model, x)
     if findings:
         raise ValueError("\n- ".join(["the model is not ready to be explained:", *findings]))
+
+
+def find_layer(model: nn.Module, name: str) -> nn.Module:
+    """The module called `name` ("" is the model itself); `ValueError` that lists the valid names."""
+    layers = dict(model.named_modules())
+    if name not in layers:
+        blocks = [key for key in layers if key and key.count(".") <= 1]
+        raise ValueError(f"the model has no layer {name!r}; it has {', '.join(blocks)}")
+    return layers[name]
