@@ -8,6 +8,7 @@ import torch
 import yaml
 from PIL import Image
 from scipy.ndimage import sobel
+from torchvision.models import EfficientNet_B0_Weights
 
 from tutorial_lib.attribution.gradients import seeded, smoothgrad
 from tutorial_lib.attribution.pixels import sum_over_colour
@@ -43,6 +44,10 @@ def test_model_is_frozen_in_evaluation_mode_and_has_the_stated_size(lite0):
     assert not any(p.requires_grad for p in lite0.parameters())
     assert sum(p.numel() for p in lite0.parameters()) == pytest.approx(4.63e6, rel=0.01)
     assert list(available()) == ["efficientnet_lite0"]
+
+
+def test_class_names_are_torchvisions():
+    assert imagenet_classes() == tuple(EfficientNet_B0_Weights.DEFAULT.meta["categories"])
 
 
 def test_folding_equals_batch_norm():
@@ -133,7 +138,9 @@ def test_edge_filter_is_sobels():
 
 def test_random_map_depends_on_the_generator_alone():
     x = torch.rand(2, 3, 5, 5)
-    one, two = (random_map(None, image, None, generator=torch.Generator().manual_seed(4)) for image in (x, 1 - x))
+    one, two = (
+        random_map(None, image, None, generator=torch.Generator().manual_seed(4)) for image in (x, 1 - x)
+    )
     assert torch.equal(one, two) and one.shape == x.shape
 
 

@@ -36,7 +36,7 @@ def captum_guided_grad_cam(model, x, target, *, layer):
 def pairs(layer, x):
     """(ours, captum's) for each method.
 
-    Captum gets our α (eight steps are exact in binary) and our batches of four: in float32 another
+    Captum gets our α (eight steps are exact in binary) and our batches of two: in float32 another
     batch rounds otherwise, and on EfficientNet-Lite0 that moves points of IG's path across kinks
     (1.4 % of the map's maximum); test_integrated_gradients_in_double_precision needs neither.
     """
@@ -44,7 +44,7 @@ def pairs(layer, x):
         "baselines": GREY.to(x).expand_as(x),
         "n_steps": 8,
         "method": "riemann_middle",
-        "internal_batch_size": 4,
+        "internal_batch_size": 2,
     }
     return {
         "gradient": (input_gradient, from_captum(partial(ca.Saliency), abs=False)),

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from tutorial_lib.datafiles import check_sha256
+from tutorial_lib.datafiles import check_sha256, data_file
 from tutorial_lib.models.efficientnet import EfficientNetLite0, fold_batch_norm
 from tutorial_lib.scores import predict
 
@@ -59,9 +59,7 @@ def load(name: str) -> nn.Module:
 @cache
 def imagenet_classes() -> tuple[str, ...]:
     """The 1000 ImageNet class names in the order of the logits."""
-    from torchvision.models import EfficientNet_B0_Weights
-
-    return tuple(EfficientNet_B0_Weights.DEFAULT.meta["categories"])
+    return tuple(data_file("imagenet_classes.txt").read_text("utf8").splitlines())
 
 
 def top_classes(model: nn.Module, x: Tensor, *, k: int = 5) -> list[list[tuple[str, float]]]:
