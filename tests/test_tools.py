@@ -150,6 +150,20 @@ def test_a_picture_that_changed_visibly_is_seen():
     assert not same_text(in_page(picture()) * 2, in_page(picture()))
 
 
+def test_a_line_that_moved_in_a_white_plot_is_seen():
+    """The mean difference of such a picture is far below 2/255; the blocks show it."""
+
+    def plot(height: int) -> str:
+        pixels = np.full((400, 700, 3), 255, np.uint8)
+        pixels[height : height + 3, 100:600] = 0
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "PNG")
+        return base64.b64encode(buffer.getvalue()).decode()
+
+    assert same_picture(plot(100), plot(100))
+    assert not same_picture(plot(100), plot(110))
+
+
 def stored(number: str, **metadata) -> nbformat.NotebookNode:
     """A notebook that prints 0.2000 and ends with 0.2; its committed outputs say `number`."""
     printed = nbformat.v4.new_output("stream", name="stdout", text=f"gain {number}\n")
