@@ -111,7 +111,7 @@ class Explorer(widgets.VBox):
         self.target = widgets.Dropdown(description="class")
         self.method = widgets.Dropdown(options=list(methods), description="method")
         self.parameters = widgets.VBox()
-        self.picture = widgets.Image(format="png", layout={"max_width": "100%"})
+        self.picture = widgets.Image(format="png", layout={"width": "560px", "max_width": "100%"})
         self.numbers = widgets.HTML()
         super().__init__([self.photo, self.target, self.method, self.parameters, self.picture, self.numbers])
         self.photo.observe(lambda _: self._new_photo(), "value")
