@@ -108,22 +108,6 @@ def attribution_grid(
     return figure
 
 
-def map_wrap(image: Tensor, maps: Mapping[str, Tensor], *, columns: int = 4) -> MapFigure:
-    """One image (C, H, W) and its maps (H, W), wrapped over several rows of `columns` panels."""
-    rows = -(-(1 + len(maps)) // columns)
-    figure = MapFigure(figsize=(1.9 * columns + 0.8, 2.1 * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    draw_image(axes[0], image)
-    axes[0].set_title("input")
-    for ax, (name, heat) in zip(axes[1:], maps.items(), strict=False):
-        draw_map(ax, heat)
-        ax.set_title(name)
-    for ax in axes[1 + len(maps) :]:
-        ax.set_axis_off()
-    _scale_bar(figure, axes.tolist())
-    return figure
-
-
 def curves(
     lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, xlabel: str, ylabel: str,
     log: str = "", level: tuple[float, str] | None = None,
@@ -144,20 +128,6 @@ def curves(
         ax.set(**{f"{axis}scale": "log"})
     if len(lines) > 1:
         ax.legend()
-    return figure
-
-
-def bars(groups: Mapping[str, Sequence[float]], *, names: Sequence[str], ylabel: str) -> Figure:
-    """Grouped bars: for each name on the x axis one bar of each group; a line at 0."""
-    figure = Figure(figsize=(5.6, 2.9), layout="constrained")
-    ax = figure.subplots()
-    width = 0.8 / len(groups)
-    for i, (label, heights) in enumerate(groups.items()):
-        ax.bar(np.arange(len(names)) + (i - (len(groups) - 1) / 2) * width, heights, width, label=label)
-    ax.axhline(0, color="0.2", linewidth=0.8)
-    ax.set_xticks(np.arange(len(names)), names)
-    ax.set_ylabel(ylabel)
-    ax.legend()
     return figure
 
 
