@@ -10,7 +10,7 @@ THREADS ?= 1
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint unit notebooks site pages chapters lab clean
+.PHONY: help book test lint unit notebooks site pages chapters zoo lab clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -40,6 +40,9 @@ pages: $(VENV)/.all ## look at every rendered page in a headless browser (after 
 
 chapters: $(VENV)/.all ## execute chapters/*.md to *.ipynb; CHAPTER=04 for one, RECORD=1 to keep time and memory
 	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m tools.build_chapters $(CHAPTER)
+
+zoo: $(VENV)/.all ## train every small model again: OUT=folder, FULL=folder of the original Fashion-MNIST
+	$(BIN)/python tools/zoo.py $(or $(OUT),retrained) $(if $(FULL),--full $(FULL))
 
 lab: $(VENV)/.all ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab chapters

@@ -65,6 +65,13 @@ def test_figures_draw_what_they_get():
     assert lines.axes[0].get_xscale() == "log" and isinstance(lines, Figure)
 
 
+def test_a_plane_has_equal_units_and_names_its_points():
+    figure = plots.plane({"l": ([0, 1], [0, 2])}, {"P": (0.5, 1)}, xlabel="x", ylabel="y")
+    ax = figure.axes[0]
+    assert [list(line.get_ydata()) for line in ax.lines] == [[0, 2], [1]]
+    assert ax.get_aspect() == 1 and [text.get_text() for text in ax.texts] == ["P"]
+
+
 def test_an_all_zero_map_stays_white():
     figure = plots.panel_frame(torch.rand(3, 8, 8), torch.zeros(8, 8), left="l", right="r")
     assert (figure.axes[1].images[0].get_array() == 0).all()

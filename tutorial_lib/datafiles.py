@@ -1,5 +1,7 @@
 """Where the book's data lie: beside the package in a checkout, inside it in a wheel."""
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
@@ -17,11 +19,28 @@ def data_file(name: str) -> Path:
     )
 
 
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def check_sha256(path: Path, expected: str) -> None:
     """`ValueError` unless the file's SHA-256 is `expected`: it was cut short or changed."""
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    found = sha256(path)
     if found != expected:
         raise ValueError(
             f"{path.name} is not the file that the book was made with (SHA-256 {found[:12]}…, "
             f"expected {expected[:12]}…): it was cut short or changed; install or download it again"
         )
+
+
+@contextmanager
+def whole_or_nothing(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` to write to; it takes the place of `path` at the end of the
+    block, and vanishes if the block fails."""
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

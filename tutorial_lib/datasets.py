@@ -1,5 +1,9 @@
-"""The pictures of the book. Images are float tensors (N, 3, H, W) in [0, 1]."""
-from dataclasses import dataclass
+"""The pictures of the book's three worlds. Images are float tensors (N, C, H, W) in [0, 1]."""
+import gzip
+import struct
+import zlib
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -8,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from tutorial_lib.datafiles import data_file
+from tutorial_lib.drawing import MARK, SHAPES, SIDE, Scene, another, paint_mark, scene
 
 
 @dataclass(frozen=True)
@@ -70,3 +75,131 @@ def mosaic(names: tuple[str, str, str, str]) -> Mosaic:
         top, left = side * (i // 2), side * (i % 2)
         quadrants[i, top : top + side, left : left + side] = True
     return Mosaic(rows, quadrants, torch.cat(targets), names)
+
+
+@dataclass(frozen=True)
+class FashionMnist:
+    """Grey images (N, 1, 28, 28), targets (N,), and the names of the ten classes."""
+
+    images: Tensor
+    targets: Tensor
+    classes: tuple[str, ...] = (
+        "T-shirt/top", "trouser", "pullover", "dress", "coat",
+        "sandal", "shirt", "sneaker", "bag", "ankle boot",
+    )
+
+
+_SPLITS = {"train": "train", "test": "t10k"}
+
+
+def fashion_mnist(split: str, *, folder: Path | None = None) -> FashionMnist:
+    """Fashion-MNIST (Xiao, Rasul & Vollgraf 2017), `split` "train" or "test".
+
+    The book's own part of it: 10,000 training and 2,000 test images, 1,000 and 200 of each class; the
+    first 1,000 test images and the last 1,000 hold 100 of each. With `folder`, the data set in the
+    four original files there (packed or not; torchvision keeps them in ROOT/FashionMNIST/raw).
+    """
+    if split not in _SPLITS:
+        raise ValueError(f"no split {split!r}; there are 'train' and 'test'")
+    folder = data_file("fashion_mnist") if folder is None else Path(folder)
+    images = _read_idx(folder, f"{_SPLITS[split]}-images-idx3-ubyte")
+    labels = _read_idx(folder, f"{_SPLITS[split]}-labels-idx1-ubyte")
+    if len(images) != len(labels):
+        raise ValueError(f"{folder} holds {len(images)} images and {len(labels)} labels: copy it again")
+    return FashionMnist(images[:, None].float() / 255, labels.long())
+
+
+def _read_idx(folder: Path, name: str) -> Tensor:
+    """The bytes of an IDX file: a big-endian header with the shape, then the values."""
+    path = next((p for p in (folder / name, folder / f"{name}.gz") if p.exists()), None)
+    if path is None:
+        raise FileNotFoundError(
+            f"{folder} has neither {name} nor {name}.gz; the folder must hold the four files of Fashion-MNIST"
+        )
+    raw = path.read_bytes()
+    try:
+        raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
+        shape = struct.unpack_from(f">{raw[3]}I", raw, 4)
+        return torch.frombuffer(bytearray(raw), dtype=torch.uint8, offset=4 + 4 * len(shape)).view(shape)
+    except (OSError, EOFError, zlib.error, struct.error, IndexError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{path} is cut short or is no IDX file: copy it again ({error})") from error
+
+
+@dataclass(frozen=True)
+class PlantedShapes:
+    """Images (N, 3, 64, 64), the class of each shape, and where it is: `masks` (N, 64, 64).
+
+    `marks` (N, 64, 64) is where the spurious mark is, empty without one. In images of two shapes
+    `targets` is (N, 2) and `masks` (N, 2, 64, 64).
+    """
+
+    images: Tensor
+    targets: Tensor
+    masks: Tensor
+    marks: Tensor
+    classes: tuple[str, ...] = SHAPES
+
+
+def planted_shapes(n: int, *, generator: torch.Generator, cue: float | None = None) -> PlantedShapes:
+    """`n` images with one shape each at a random place, size, angle and colour, on a background whose
+    spectrum falls as 1/f, with two striped patches that belong to no class.
+
+    With `cue`, each image carries a coloured mark in a corner: with probability `cue` the mark of its
+    own class, otherwise that of another. The mark changes its own pixels and no others. Classes take
+    turns; fewer images are the first of more.
+    """
+    _check_count(n)
+    if cue is not None and not 0 <= cue <= 1:
+        raise ValueError(f"cue is {cue}; it is the share of images with the right mark, 0 to 1, or None")
+    scenes = [scene([i % len(SHAPES)], generator=generator, cue=cue) for i in range(n)]
+    return _collect(scenes, marked=cue is not None, one=True)
+
+
+def two_shapes(n: int, *, generator: torch.Generator) -> PlantedShapes:
+    """`n` images with two shapes of different classes each: targets (N, 2), masks (N, 2, 64, 64)."""
+    _check_count(n)
+    scenes = []
+    for i in range(n):
+        first = i % len(SHAPES)
+        scenes.append(scene([first, another(first, generator)], generator=generator))
+    return _collect(scenes, marked=False, one=False)
+
+
+def crossed_shapes(
+    n: int, backgrounds: int, *, generator: torch.Generator, cue: bool = False
+) -> tuple[PlantedShapes, Tensor]:
+    """`n` planted shapes, and each of them pasted on each of some backgrounds: (n, backgrounds, 3, 64, 64).
+
+    A shape's colour stands out from all of them. With `cue`, background j carries the mark of class
+    j mod 6, whatever the shape.
+    """
+    _check_count(min(n, backgrounds))
+    grounds = [scene([], generator=generator).image for _ in range(backgrounds)]
+    for j, image in enumerate(grounds if cue else []):
+        paint_mark(image, j % len(SHAPES))
+    scenes = [scene([i % len(SHAPES)], generator=generator, beside=grounds) for i in range(n)]
+    shapes = _collect(scenes, marked=False, one=True)
+    pasted = torch.where(shapes.masks[:, None, None], shapes.images[:, None], torch.stack(grounds).float())
+    return shapes, pasted
+
+
+def blue_coded(shapes: PlantedShapes) -> PlantedShapes:
+    """The same images with blue ≥ 0.9 on the shapes and ≤ 0.7 everywhere else, for the wired network."""
+    masks = shapes.masks if shapes.masks.ndim == 3 else shapes.masks.any(1)
+    blue = shapes.images[:, 2]
+    coded = torch.where(masks, 0.9 + 0.1 * blue, 0.7 * blue)
+    return replace(shapes, images=torch.cat([shapes.images[:, :2], coded[:, None]], 1))
+
+
+def _check_count(n: int) -> None:
+    if n < 1:
+        raise ValueError(f"{n} images were asked for; ask for at least one")
+
+
+def _collect(scenes: list[Scene], *, marked: bool, one: bool) -> PlantedShapes:
+    marks = torch.zeros(len(scenes), SIDE, SIDE, dtype=torch.bool)
+    marks[:, MARK, MARK] = marked
+    images = torch.stack([s.image for s in scenes]).float()
+    targets = torch.tensor([s.shapes for s in scenes])
+    masks = torch.stack([s.masks for s in scenes])
+    return PlantedShapes(images, *((targets[:, 0], masks[:, 0]) if one else (targets, masks)), marks)

@@ -8,6 +8,7 @@ from itertools import islice
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 Attribute = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
@@ -122,6 +123,17 @@ def layer_gradient(
     return torch.cat(activations), torch.cat(gradients)
 
 
+def loss_and_gradient(model: nn.Module, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """The cross-entropy L of each image (N,) and ∂L/∂x (N, ...); both differentiable again if
+    `x.requires_grad`. It serves attacks and training, so the model may be in training mode
+    (paper §5.2, Eq. 3)."""
+    again = x.requires_grad
+    with torch.enable_grad():
+        x = x if again else x.detach().requires_grad_()
+        losses = F.cross_entropy(model(x), target, reduction="none")
+        return losses, torch.autograd.grad(losses.sum(), x, create_graph=again)[0]
+
+
 def _chunks(x: Tensor, target: Tensor) -> Iterable[tuple[Tensor, Tensor]]:
     size = chunk_size(x)
     return zip(x.split(size), target.split(size), strict=True)
@@ -145,8 +157,13 @@ def mean_map(
     return total / count
 
 
-def predict(model: nn.Module, x: Tensor) -> Tensor:
-    """Soft-max probabilities of all classes.  (N, C, H, W) -> (N, K)"""
+def logits(model: nn.Module, x: Tensor) -> Tensor:
+    """The scores of all classes without a graph, in chunks.  (N, C, H, W) -> (N, K)"""
     check_input(model, x, torch.zeros(len(x), dtype=torch.long, device=x.device))
     with torch.no_grad():
-        return torch.cat([all_scores(model, part).softmax(1) for part in x.split(chunk_size(x))])
+        return torch.cat([all_scores(model, part) for part in x.split(chunk_size(x))])
+
+
+def predict(model: nn.Module, x: Tensor) -> Tensor:
+    """Soft-max probabilities of all classes.  (N, C, H, W) -> (N, K)"""
+    return logits(model, x).softmax(1)

@@ -1,6 +1,7 @@
 """`load(name)`: every model of the book in evaluation mode, frozen, its weights' hash checked."""
 import difflib
-from functools import cache
+import json
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -8,6 +9,9 @@ from torch import Tensor, nn
 
 from tutorial_lib.datafiles import check_sha256, data_file
 from tutorial_lib.models.efficientnet import EfficientNetLite0, fold_batch_norm
+from tutorial_lib.models.fashion import FashionCNN, FashionCNNMaxPool
+from tutorial_lib.models.resnet50 import resnet50, resnet50_robust
+from tutorial_lib.models.shapes import ShapesResNet, WiredNetwork
 from tutorial_lib.scores import predict
 
 _LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -33,27 +37,71 @@ def _efficientnet_lite0() -> nn.Module:
     return model
 
 
-_ZOO = {
+ARCHITECTURES = {
+    "FashionCNN": FashionCNN,
+    "FashionCNN without biases": partial(FashionCNN, bias=False),
+    "FashionCNN with max-pooling": FashionCNNMaxPool,
+    "ShapesResNet": ShapesResNet,
+}
+
+
+def read_weights(architecture: str, path: Path) -> nn.Module:
+    """The network with the float16 weights in `path`, as float32, in evaluation mode and frozen."""
+    model = ARCHITECTURES[architecture]()
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    model.load_state_dict({key: value.float() for key, value in state.items()})
+    return model.eval().requires_grad_(False)
+
+
+def read_model(folder: Path, name: str) -> nn.Module:
+    """The small model `name` from `folder`, its file compared with the SHA-256 in its card."""
+    card = json.loads((folder / f"{name}.json").read_text("utf8"))
+    path = folder / f"{name}.pt"
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing: restore it with `git checkout data`, or train it again")
+    check_sha256(path, card["SHA-256"])
+    return read_weights(card["architecture"], path)
+
+
+def cards(folder: Path | None = None) -> dict[str, dict]:
+    """The cards of the small trained models by name, how each was made and what it is worth; of the
+    book's own models, or of those in `folder`."""
+    files = sorted((folder or data_file("weights")).glob("*.json"))
+    return {file.stem: json.loads(file.read_text("utf8")) for file in files}
+
+
+_BUILT = {
     "efficientnet_lite0": (
         _efficientnet_lite0, "ImageNet classifier, 1000 classes, 4.6 M parameters, images 224 × 224",
+    ),
+    "wired": (WiredNetwork, "planted shapes, blue-coded: set by hand, blind to all that is off the mask"),
+    "resnet50": (resnet50, "ImageNet classifier, 25.6 M parameters; torchvision downloads its weights"),
+    "resnet50_robust": (
+        resnet50_robust, "the same, trained against l2 3.0; its checkpoint must be given as `source`"
     ),
 }
 
 
 def available() -> dict[str, str]:
     """The names that `load` knows, with one line each."""
-    return {name: line for name, (_, line) in _ZOO.items()}
+    trained = {name: f"{card['architecture']}: {card['purpose']}" for name, card in cards().items()}
+    return {name: line for name, (_, line) in _BUILT.items()} | trained
 
 
-def load(name: str) -> nn.Module:
+def load(name: str, *, source: Path | str | None = None) -> nn.Module:
     """The model `name` in evaluation mode and frozen.
 
-    `ValueError` for an unknown name or an altered file, `FileNotFoundError` for absent weights.
+    `source`, for "resnet50_robust" alone, is the path or the URL of its checkpoint. `ValueError` for an
+    unknown name or an altered file, `FileNotFoundError` for absent weights.
     """
-    if name not in _ZOO:
-        near = difflib.get_close_matches(str(name), _ZOO, n=3, cutoff=0.3)
-        raise ValueError(f"no model {name!r}; did you mean {', '.join(near or _ZOO)}?")
-    return _ZOO[name][0]().eval().requires_grad_(False)
+    if name not in available():
+        near = difflib.get_close_matches(str(name), available(), n=3, cutoff=0.3)
+        raise ValueError(f"no model {name!r}; did you mean {', '.join(near or available())}?")
+    if name not in _BUILT:
+        return read_model(data_file("weights"), name)
+    build = _BUILT[name][0]
+    model = build(source) if name == "resnet50_robust" else build()
+    return model.eval().requires_grad_(False)
 
 
 @cache

@@ -131,6 +131,25 @@ def curves(
     return figure
 
 
+def plane(
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], points: Mapping[str, tuple[float, float]],
+    *, xlabel: str, ylabel: str,
+) -> Figure:
+    """Lines (x, y) and points by name in the plane; a unit is equally long on both axes."""
+    figure = Figure(figsize=(5.6, 3.4), layout="constrained")
+    ax = figure.subplots()
+    styles = ["-", "--", ":", "-."]
+    for i, (name, (x, y)) in enumerate(lines.items()):
+        ax.plot(x, y, styles[i % 4], label=name)
+    for name, (x, y) in points.items():
+        ax.plot([x], [y], "o", color="0.2", markersize=4)
+        ax.annotate(name, (x, y), xytext=(-4, 3), textcoords="offset points", ha="right", color="0.2",
+                    bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5})
+    ax.set(xlabel=xlabel, ylabel=ylabel, aspect="equal")
+    ax.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
+    return figure
+
+
 def path_frame(
     point: Tensor, heat: Tensor, *, alphas: Sequence[float], sums: Sequence[float], scores: Sequence[float]
 ) -> MapFigure:
