@@ -39,7 +39,7 @@ def use_book_style() -> None:
         return
     formatters["image/png"].for_type(Figure, _png)
     formatters["image/png"].for_type(MapFigure, lambda figure: None)
-    formatters["image/jpeg"].for_type(MapFigure, _jpeg)
+    formatters["image/jpeg"].for_type(MapFigure, jpeg)
 
 
 def _png(figure: Figure) -> bytes:
@@ -48,7 +48,8 @@ def _png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def _jpeg(figure: Figure) -> bytes:
+def jpeg(figure: Figure) -> bytes:
+    """The figure as the bytes of a JPEG file, at most 200 kB for a page of noisy maps."""
     width, height = figure.get_size_inches()
     dpi = min(130, math.sqrt(_MAP_PIXELS / (width * height)))
     buffer = io.BytesIO()
@@ -105,6 +106,20 @@ def attribution_grid(
         ax.set_title(title, fontsize=8 if columns < 8 else 11)
     figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
     _scale_bar(figure, axes.ravel().tolist())
+    return figure
+
+
+def gallery(images: Tensor, titles: Sequence[str], *, columns: int) -> MapFigure:
+    """Pictures (N, C, H, W) in [0, 1] in rows of `columns`, each with its title."""
+    rows = math.ceil(len(images) / columns)
+    figure = MapFigure(figsize=(1.1 * columns, 1.3 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax in axes[len(images) :]:
+        ax.set_axis_off()
+    for ax, image, title in zip(axes, images, titles, strict=False):
+        draw_image(ax, image)
+        ax.set_title(title, fontsize=8)
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02)
     return figure
 
 

@@ -26,7 +26,6 @@ from tutorial_lib.scores import loss_and_gradient
 
 Objective = Callable[[nn.Module, Tensor, Tensor, Generator], Tensor]
 SEEDS = (100, 101, 102, 103, 104)
-_BATCH = 64
 
 
 def natural(model: nn.Module, x: Tensor, target: Tensor, generator: Generator) -> Tensor:
@@ -97,6 +96,7 @@ class Recipe:
     objective: Objective
     epochs: int
     rate: float
+    batch: int = 64
     augment: Callable[[Tensor, Generator], Tensor] = flipped
     seeds: tuple[int, ...] = SEEDS
     batch_norm: bool = False
@@ -142,7 +142,7 @@ RECIPES = {
         batch_norm=True, cue=1.0,
     ),
     "shapes_l2": Recipe(
-        "robust to l2 1.0", "ShapesResNet", shapes_data, _SHAPES_L2, 10, 4e-3, batch_norm=True,
+        "robust to l2 1.0", "ShapesResNet", shapes_data, _SHAPES_L2, 7, 4e-3, batch=32, batch_norm=True,
         start="shapes_natural",
     ),
 }
@@ -160,7 +160,7 @@ def train(recipe: Recipe, model: nn.Module, *, seed: int, device: str, folder: P
         keep_function(model, x[:512])
     model.train()
     generator = Generator(device).manual_seed(seed)
-    steps = recipe.epochs * (len(x) // _BATCH)
+    steps = recipe.epochs * (len(x) // recipe.batch)
     optimiser = torch.optim.Adam(model.parameters(), lr=recipe.rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, steps)
     for index in tqdm(_batches(recipe, len(x), generator), total=steps, unit="batch", mininterval=1):
@@ -175,7 +175,7 @@ def train(recipe: Recipe, model: nn.Module, *, seed: int, device: str, folder: P
 def _batches(recipe: Recipe, n: int, generator: Generator) -> Iterator[Tensor]:
     for _ in range(recipe.epochs):
         order = torch.randperm(n, generator=generator, device=generator.device)
-        yield from order[: n // _BATCH * _BATCH].split(_BATCH)
+        yield from order[: n // recipe.batch * recipe.batch].split(recipe.batch)
 
 
 def _first_weights(recipe: Recipe, *, seed: int, out: Path, **where: str) -> nn.Module:

@@ -1,0 +1,62 @@
+"""The cards in data/weights -> the tables of book/data_and_models.md: python -m tools.data_page"""
+
+import re
+from pathlib import Path
+
+from tutorial_lib.models.zoo import cards
+from tutorial_lib.robustness.training import RECIPES
+
+PAGE = Path(__file__).parents[1] / "book" / "data_and_models.md"
+FASHION = ("clean", "PGD-20 l∞ 0.1", "PGD-20 l2 1.5")
+SHAPES = ("no mark", "own mark", "wrong mark", "PGD-20 l2 1.0", "variance explained by the mask")
+HEADS = {"variance explained by the mask": "by the mask"}
+
+
+def rows(table: list[list[str]]) -> str:
+    rule = ["---", *(["---:"] * (len(table[0]) - 1))]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [table[0], rule, *table[1:]])
+
+
+def percent(number: dict | float) -> float:
+    return 100 * (number["value"] if isinstance(number, dict) else number)
+
+
+def summary(world: str, columns: tuple[str, ...]) -> str:
+    """One row a recipe: mean over its seeds, smallest and largest value."""
+    table = [["recipe", "what it is for", "seeds", *(HEADS.get(c, c) for c in columns), "minutes"]]
+    for name, recipe in RECIPES.items():
+        if name.startswith(world):
+            own = [cards()[f"{name}_{seed}"] for seed in recipe.seeds]
+            cells = []
+            for column in columns:
+                values = [percent(card[column]) for card in own]
+                span = f" ({min(values):.1f}–{max(values):.1f})" if len(values) > 1 else ""
+                cells.append(f"{sum(values) / len(values):.1f}{span}")
+            minutes = sum(card["seconds"] for card in own) / len(own) / 60
+            table.append([f"`{name}`", recipe.purpose, str(len(own)), *cells, f"{minutes:.1f}"])
+    return rows(table)
+
+
+def every_card() -> str:
+    table = [["file", "measured (in %, with interval)", "epochs", "seconds", "SHA-256"]]
+    for name, card in cards().items():
+        numbers = "; ".join(
+            f"{key} {percent(n):.1f} [{100 * n['lo']:.1f}, {100 * n['hi']:.1f}]"
+            for key, n in card.items() if isinstance(n, dict)
+        )  # fmt: skip
+        row = [f"`{name}`", numbers, str(card["epochs"]), str(card["seconds"]), f"`{card['SHA-256'][:12]}…`"]
+        table.append(row)
+    return rows(table)
+
+
+def filled(text: str) -> str:
+    """The page with its tables between the marks `% begin NAME` and `% end NAME`."""
+    for name, table in {
+        "fashion": summary("fashion", FASHION), "shapes": summary("shapes", SHAPES), "cards": every_card()
+    }.items():  # fmt: skip
+        text = re.sub(rf"(% begin {name}\n).*?(% end {name}\n)", rf"\1\n{table}\n\n\2", text, flags=re.S)
+    return text
+
+
+if __name__ == "__main__":
+    PAGE.write_text(filled(PAGE.read_text("utf8")), "utf8")
