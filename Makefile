@@ -10,10 +10,10 @@ THREADS ?= 1
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint unit notebooks site pages chapters zoo lab clean
+.PHONY: help book test lint unit notebooks site pages chapters zoo data-page lab clean
 
 help: ## say what each target does
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 book: $(VENV)/.book site ## render the book from the committed notebooks to _build/html/index.html
 	@echo "The book is in _build/html/index.html"
@@ -43,6 +43,10 @@ chapters: $(VENV)/.all ## execute chapters/*.md to *.ipynb; CHAPTER=04 for one, 
 
 zoo: $(VENV)/.all ## train every small model again: OUT=folder, FULL=folder of the original Fashion-MNIST
 	$(BIN)/python tools/zoo.py $(or $(OUT),retrained) $(if $(FULL),--full $(FULL))
+
+data-page: $(VENV)/.all ## make the tables and pictures of the page "Data and models" again
+	$(BIN)/python -m tools.data_page
+	$(BIN)/python -m tools.data_figures
 
 lab: $(VENV)/.all ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab chapters

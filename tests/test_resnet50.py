@@ -1,5 +1,7 @@
 """The big models for readers with a network, tested on a random checkpoint of the published format."""
 
+from functools import partial
+
 import pytest
 import torch
 from torchvision import models
@@ -24,7 +26,8 @@ def checkpoint(tmp_path_factory):
     state |= {f"module.attacker.model.{key}": value for key, value in network.state_dict().items()}
     state["module.normalizer.new_mean"] = torch.zeros(3, 1, 1)
     path = tmp_path_factory.mktemp("big") / "resnet50_l2_eps3.ckpt"
-    torch.save({"model": state, "epoch": 90}, path)
+    optimiser = torch.optim.SGD(network.parameters(), 0.1).state_dict()
+    torch.save({"model": state, "optimizer": optimiser, "schedule": {"step": 3}, "epoch": 90}, path)
     return path, network.eval()
 
 
@@ -61,6 +64,11 @@ def test_absent_and_wrong_checkpoints(checkpoint, tmp_path):
         load("resnet50_robust", source=tmp_path / "nothing.ckpt")
     with pytest.raises(ValueError, match="cut short or changed"):
         load("resnet50_robust", source=checkpoint[0])  # not the published bytes
+    assert load("resnet50_robust", source=checkpoint[0], sha256=sha256(checkpoint[0]))
+    for content in ({"state": {}}, {"model": partial(print)}):
+        torch.save(content, path := tmp_path / "foreign.ckpt")
+        with pytest.raises(ValueError, match="library that wrote it"):
+            load("resnet50_robust", source=path, sha256=sha256(path))
 
 
 def test_without_a_network_the_message_says_so(monkeypatch, tmp_path):

@@ -19,6 +19,7 @@ from PIL import Image
 
 from tools import check_machine
 from tools.compare import same_picture, same_text
+from tools.data_page import filled
 
 ROOT = Path(__file__).parents[1]
 GIGABYTE = 1e9
@@ -278,3 +279,10 @@ def test_an_interrupted_write_leaves_the_old_file_whole(builder, tmp_path, monke
     with pytest.raises(KeyboardInterrupt):
         builder.write(target, "the new notebook")
     assert target.read_text("utf8") == "the old notebook"
+
+
+def test_the_tables_of_the_data_page_are_those_of_the_cards():
+    page = (ROOT / "book" / "data_and_models.md").read_text("utf8")
+    assert filled(page) == page, "run: make data-page"
+    with pytest.raises(AssertionError, match="no place"):
+        filled(page.replace("% begin shapes", ""))

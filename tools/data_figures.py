@@ -20,10 +20,11 @@ def seed(number: int) -> Generator:
 
 
 def saliency_grid(x, target, classes, names: dict[str, str]):
-    """The first four images that all networks classify rightly, no class twice, with their saliency."""
+    """The first images of four classes that all networks classify rightly, with their saliency."""
     models = {title: load(name) for title, name in names.items()}
     right = torch.stack([logits(model, x).argmax(1) == target for model in models.values()]).all(0)
-    index = [int((right & (target == k)).nonzero()[0]) for k in target[right].unique()[:4]]
+    first_of_class = {int(target[i]): int(i) for i in right.nonzero().flatten().flip(0)}
+    index = sorted(first_of_class.values())[:4]
     maps = {t: max_over_colour(saliency(m, x[index], target[index])) for t, m in models.items()}
     return plots.attribution_grid(x[index], maps, rows=[classes[k] for k in target[index]])
 

@@ -8,12 +8,12 @@ from tutorial_lib.robustness.training import RECIPES
 
 PAGE = Path(__file__).parents[1] / "book" / "data_and_models.md"
 FASHION = ("clean", "PGD-20 l∞ 0.1", "PGD-20 l2 1.5")
-SHAPES = ("no mark", "own mark", "wrong mark", "PGD-20 l2 1.0", "variance explained by the mask")
-HEADS = {"variance explained by the mask": "by the mask"}
+SHAPES = ("no mark", "own mark", "wrong mark", "PGD-20 l2 1.0", "variance explained by the shape")
+HEADS = {"variance explained by the shape": "by the shape"}
 
 
 def rows(table: list[list[str]]) -> str:
-    rule = ["---", *(["---:"] * (len(table[0]) - 1))]
+    rule = ["---", "---", *(["---:"] * (len(table[0]) - 2))]
     return "\n".join(f"| {' | '.join(row)} |" for row in [table[0], rule, *table[1:]])
 
 
@@ -23,7 +23,7 @@ def percent(number: dict | float) -> float:
 
 def summary(world: str, columns: tuple[str, ...]) -> str:
     """One row a recipe: mean over its seeds, smallest and largest value."""
-    table = [["recipe", "what it is for", "seeds", *(HEADS.get(c, c) for c in columns), "minutes"]]
+    table = [["recipe", "what it is for", "seeds", *(HEADS.get(c, c) for c in columns)]]
     for name, recipe in RECIPES.items():
         if name.startswith(world):
             own = [cards()[f"{name}_{seed}"] for seed in recipe.seeds]
@@ -32,8 +32,7 @@ def summary(world: str, columns: tuple[str, ...]) -> str:
                 values = [percent(card[column]) for card in own]
                 span = f" ({min(values):.1f}–{max(values):.1f})" if len(values) > 1 else ""
                 cells.append(f"{sum(values) / len(values):.1f}{span}")
-            minutes = sum(card["seconds"] for card in own) / len(own) / 60
-            table.append([f"`{name}`", recipe.purpose, str(len(own)), *cells, f"{minutes:.1f}"])
+            table.append([f"`{name}`", recipe.purpose, str(len(own)), *cells])
     return rows(table)
 
 
@@ -50,11 +49,13 @@ def every_card() -> str:
 
 
 def filled(text: str) -> str:
-    """The page with its tables between the marks `% begin NAME` and `% end NAME`."""
+    """The page's text with its tables between the marks `% begin NAME` and `% end NAME`."""
     for name, table in {
         "fashion": summary("fashion", FASHION), "shapes": summary("shapes", SHAPES), "cards": every_card()
     }.items():  # fmt: skip
-        text = re.sub(rf"(% begin {name}\n).*?(% end {name}\n)", rf"\1\n{table}\n\n\2", text, flags=re.S)
+        marks = rf"(% begin {name}\n).*?(% end {name}\n)"
+        text, found = re.subn(marks, rf"\1\n{table}\n\n\2", text, flags=re.S)
+        assert found == 1, f"the page has no place for the table {name!r}"
     return text
 
 

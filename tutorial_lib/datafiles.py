@@ -1,5 +1,6 @@
 """Where the book's data lie: beside the package in a checkout, inside it in a wheel."""
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,8 +30,8 @@ def check_sha256(path: Path, expected: str) -> None:
     found = sha256(path)
     if found != expected:
         raise ValueError(
-            f"{path.name} is not the file that the book was made with (SHA-256 {found[:12]}…, "
-            f"expected {expected[:12]}…): it was cut short or changed; install or download it again"
+            f"{path} is not the file that it should be (SHA-256 {found[:12]}…, "
+            f"expected {expected[:12]}…): it was cut short or changed; restore, install or make it again"
         )
 
 
@@ -38,7 +39,7 @@ def check_sha256(path: Path, expected: str) -> None:
 def whole_or_nothing(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` to write to; it takes the place of `path` at the end of the
     block, and vanishes if the block fails."""
-    temporary = path.with_name(f".{path.name}.partial")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield temporary
         temporary.replace(path)

@@ -63,7 +63,8 @@ class Mosaic:
 
 
 def mosaic(names: tuple[str, str, str, str]) -> Mosaic:
-    """Four photographs in a 2 × 2 square: for each class it is known where its object is."""
+    """Four photographs in a 2 × 2 square: for each class it is known where its object is; `ValueError`
+    for another number or an unknown name."""
     photos = photographs()
     if len(names) != 4:
         raise ValueError(f"a mosaic has four photographs, not {len(names)}")
@@ -98,14 +99,18 @@ def fashion_mnist(split: str, *, folder: Path | None = None) -> FashionMnist:
     The book's own part of it: 10,000 training and 2,000 test images, 1,000 and 200 of each class; the
     first 1,000 test images and the last 1,000 hold 100 of each. With `folder`, the data set in the
     four original files there (packed or not; torchvision keeps them in ROOT/FashionMNIST/raw).
+    `ValueError` for another split or damaged files, `FileNotFoundError` for missing ones.
     """
     if split not in _SPLITS:
         raise ValueError(f"no split {split!r}; there are 'train' and 'test'")
     folder = data_file("fashion_mnist") if folder is None else Path(folder)
     images = _read_idx(folder, f"{_SPLITS[split]}-images-idx3-ubyte")
     labels = _read_idx(folder, f"{_SPLITS[split]}-labels-idx1-ubyte")
-    if len(images) != len(labels):
-        raise ValueError(f"{folder} holds {len(images)} images and {len(labels)} labels: copy it again")
+    if images.shape != (len(labels), 28, 28) or labels.ndim != 1 or labels.max() > 9:
+        raise ValueError(
+            f"{folder} holds images {tuple(images.shape)} and labels {tuple(labels.shape)}; "
+            "(N, 28, 28) and (N,) with classes 0 to 9 are expected: copy the files again"
+        )
     return FashionMnist(images[:, None].float() / 255, labels.long())
 
 
@@ -119,6 +124,8 @@ def _read_idx(folder: Path, name: str) -> Tensor:
     raw = path.read_bytes()
     try:
         raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
+        if raw[:3] != b"\0\0\x08":
+            raise ValueError("the header is not that of bytes in IDX format")
         shape = struct.unpack_from(f">{raw[3]}I", raw, 4)
         return torch.frombuffer(bytearray(raw), dtype=torch.uint8, offset=4 + 4 * len(shape)).view(shape)
     except (OSError, EOFError, zlib.error, struct.error, IndexError, ValueError, RuntimeError) as error:
@@ -146,7 +153,7 @@ def planted_shapes(n: int, *, generator: torch.Generator, cue: float | None = No
 
     With `cue`, each image carries a coloured mark in a corner: with probability `cue` the mark of its
     own class, otherwise that of another. The mark changes its own pixels and no others. Classes take
-    turns; fewer images are the first of more.
+    turns; fewer images are the first of more. `ValueError` for n < 1 or a cue outside [0, 1].
     """
     _check_count(n)
     if cue is not None and not 0 <= cue <= 1:
@@ -156,7 +163,8 @@ def planted_shapes(n: int, *, generator: torch.Generator, cue: float | None = No
 
 
 def two_shapes(n: int, *, generator: torch.Generator) -> PlantedShapes:
-    """`n` images with two shapes of different classes each: targets (N, 2), masks (N, 2, 64, 64)."""
+    """`n` images with two shapes of different classes each: targets (N, 2), masks (N, 2, 64, 64);
+    `ValueError` for n < 1."""
     _check_count(n)
     scenes = []
     for i in range(n):
@@ -171,15 +179,18 @@ def crossed_shapes(
     """`n` planted shapes, and each of them pasted on each of some backgrounds: (n, backgrounds, 3, 64, 64).
 
     A shape's colour stands out from all of them. With `cue`, background j carries the mark of class
-    j mod 6, whatever the shape.
+    j mod 6, whatever the shape; their number must then be a multiple of 6, so that no class has its own
+    mark more often than another. `ValueError` for numbers that are too small or do not divide.
     """
     _check_count(min(n, backgrounds))
+    if cue and backgrounds % len(SHAPES):
+        raise ValueError(f"{backgrounds} backgrounds with marks; take a multiple of {len(SHAPES)}")
     grounds = [scene([], generator=generator).image for _ in range(backgrounds)]
     for j, image in enumerate(grounds if cue else []):
         paint_mark(image, j % len(SHAPES))
     scenes = [scene([i % len(SHAPES)], generator=generator, beside=grounds) for i in range(n)]
     shapes = _collect(scenes, marked=False, one=True)
-    pasted = torch.where(shapes.masks[:, None, None], shapes.images[:, None], torch.stack(grounds).float())
+    pasted = torch.where(shapes.masks[:, None, None], shapes.images[:, None], torch.stack(grounds))
     return shapes, pasted
 
 
@@ -199,7 +210,7 @@ def _check_count(n: int) -> None:
 def _collect(scenes: list[Scene], *, marked: bool, one: bool) -> PlantedShapes:
     marks = torch.zeros(len(scenes), SIDE, SIDE, dtype=torch.bool)
     marks[:, MARK, MARK] = marked
-    images = torch.stack([s.image for s in scenes]).float()
+    images = torch.stack([s.image for s in scenes])
     targets = torch.tensor([s.shapes for s in scenes])
     masks = torch.stack([s.masks for s in scenes])
     return PlantedShapes(images, *((targets[:, 0], masks[:, 0]) if one else (targets, masks)), marks)

@@ -1,4 +1,4 @@
-"""How an image of planted shapes is drawn. In float64, so that every computer draws the same."""
+"""How an image of planted shapes is drawn: in float64, so that computers differ in the last bits only."""
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -26,14 +26,15 @@ class Circle(NamedTuple):
     radius: float
 
     def meets(self, other: "Circle") -> bool:
+        """True if less than a pixel lies between the two."""
         return math.dist(self[:2], other[:2]) <= self.radius + other.radius + 1
 
 
-_CORNER = Circle(5.5, 5.5, 5.0)  # around the mark: nothing else enters it, so that a mark hides nothing
+_CORNER = Circle(5.5, 5.5, 5.0)  # around the mark: no shape or patch is placed there
 
 
 class Scene(NamedTuple):
-    """An image (3, 64, 64), the classes of its shapes, and their masks (shapes, 64, 64)."""
+    """An image (3, 64, 64), float32, the classes of its shapes, and their masks (shapes, 64, 64)."""
 
     image: Tensor
     shapes: Sequence[int]
@@ -58,12 +59,12 @@ def scene(
         paint_mark(image, mark)
     noise = _NOISE * torch.randn(image.shape, dtype=torch.float64, generator=generator)
     masks = torch.stack(masks) if masks else torch.zeros(0, SIDE, SIDE, dtype=torch.bool)
-    return Scene((image + noise).clamp(0, 1), shapes, masks)
+    return Scene((image + noise).clamp(0, 1).float(), shapes, masks)
 
 
 def paint_mark(image: Tensor, shape: int) -> None:
     """Paint the mark of class `shape` into the corner of `image` (3, 64, 64)."""
-    image[:, MARK, MARK] = _MARK_COLOURS[shape, :, None, None]
+    image[:, MARK, MARK] = _MARK_COLOURS[shape, :, None, None].to(image.dtype)
 
 
 def another(shape: int, generator: Generator) -> int:
@@ -120,7 +121,7 @@ def _inside(shape: int, circle: Circle, *, angle: float) -> Tensor:
 
 def _fill(image: Tensor, mask: Tensor, grounds: Sequence[Tensor], generator: Generator) -> None:
     """A colour that stands out, with a third of the texture that was there before."""
-    means = torch.stack([ground[:, mask].mean(1) for ground in grounds])
+    means = torch.stack([ground[:, mask].double().mean(1) for ground in grounds])
     while True:
         colour = torch.rand(3, dtype=torch.float64, generator=generator)
         if (colour - means).norm(dim=1).min() > _STANDS_OUT:

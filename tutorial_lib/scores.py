@@ -125,8 +125,8 @@ def layer_gradient(
 
 def loss_and_gradient(model: nn.Module, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """The cross-entropy L of each image (N,) and ∂L/∂x (N, ...); both differentiable again if
-    `x.requires_grad`. It serves attacks and training, so the model may be in training mode
-    (paper §5.2, Eq. 3)."""
+    `x.requires_grad`. It serves attacks and training, so the model may be in training mode; batch norm
+    then couples the images (paper §5.2, Eq. 3)."""
     again = x.requires_grad
     with torch.enable_grad():
         x = x if again else x.detach().requires_grad_()

@@ -25,7 +25,7 @@ def exact(value: float, *, n: int) -> Interval:
 
 
 def wilson(successes: int, *, n: int, level: float = 0.95) -> Interval:
-    """A share with Wilson's score interval (Wilson 1927)."""
+    """A share with Wilson's score interval (Wilson 1927); `ValueError` unless 0 ≤ successes ≤ n."""
     if not 0 <= successes <= n or n < 1:
         raise ValueError(f"{successes} of {n} is no share; 0 ≤ successes ≤ n and n ≥ 1 are needed")
     ends = binomtest(successes, n).proportion_ci(level, method="wilson")
@@ -33,7 +33,17 @@ def wilson(successes: int, *, n: int, level: float = 0.95) -> Interval:
 
 
 def row_share(table: Tensor) -> float:
-    """Share of a table's variance that its rows explain: the variance of the row means over the
-    variance of all entries.  (rows, columns) -> number in [0, 1]"""
+    """Share of a table's variance that its rows explain, by the unbiased components of a two-way
+    layout: rows / (rows + columns + rest); about 0 for noise.  (rows, columns), at least 2 × 2 -> number
+
+    `ValueError` if all entries are equal: there is no variance to explain.
+    """
     table = table.double()
-    return (table.mean(1).var(unbiased=False) / table.var(unbiased=False)).item()
+    n, m = table.shape
+    rows, columns = table.mean(1), table.mean(0)
+    rest = (table - rows[:, None] - columns + table.mean()).square().sum() / ((n - 1) * (m - 1))
+    by_row, by_column = rows.var() - rest / m, columns.var() - rest / n
+    total = by_row + by_column + rest
+    if total <= 0:
+        raise ValueError("all entries of the table are equal: there is no variance to explain")
+    return (by_row / total).clamp(0, 1).item()

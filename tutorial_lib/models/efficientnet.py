@@ -65,7 +65,7 @@ class EfficientNetLite0(nn.Module):
         return self.classifier(self.pool(features).flatten(1))
 
 
-def fold_batch_norm(model: EfficientNetLite0, state: dict[str, Tensor]) -> None:
+def load_folded(model: EfficientNetLite0, state: dict[str, Tensor]) -> None:
     """Copy a checkpoint with batch norm into `model`, each norm folded into its convolution:
     w ← w γ/√(v + ε), b ← β - m γ/√(v + ε).
 

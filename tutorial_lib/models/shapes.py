@@ -1,5 +1,6 @@
 """The networks of the planted-shapes world: a small residual net, and one wired by hand."""
 import math
+from contextlib import ExitStack
 
 import torch
 from torch import Tensor, nn
@@ -59,13 +60,12 @@ def with_batch_norm(model: nn.Module) -> nn.Module:
 
 def keep_function(model: nn.Module, x: Tensor) -> None:
     """Set each batch norm of `model` so that on the batch `x` it changes nothing: a trained network
-    that gets batch norms goes on from where it was."""
+    that gets batch norms goes on from where it was. The model is left in evaluation mode."""
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
-    handles = [norm.register_forward_pre_hook(_undo_on_this_batch) for norm in norms]
-    with torch.no_grad():
+    with torch.no_grad(), ExitStack() as stack:
+        for norm in norms:
+            stack.enter_context(norm.register_forward_pre_hook(_undo_on_this_batch))
         model.eval()(x)
-    for handle in handles:
-        handle.remove()
 
 
 def _undo_on_this_batch(norm: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tutorial_lib.datafiles import check_sha256, data_file
-from tutorial_lib.models.efficientnet import EfficientNetLite0, fold_batch_norm
+from tutorial_lib.models.efficientnet import EfficientNetLite0, load_folded
 from tutorial_lib.models.fashion import FashionCNN, FashionCNNMaxPool
 from tutorial_lib.models.resnet50 import resnet50, resnet50_robust
 from tutorial_lib.models.shapes import ShapesResNet, WiredNetwork
@@ -33,7 +33,7 @@ def _efficientnet_lite0() -> nn.Module:
         )
     check_sha256(path, _LITE0_SHA256)
     model = EfficientNetLite0()
-    fold_batch_norm(model, torch.load(path, map_location="cpu", weights_only=True))
+    load_folded(model, torch.load(path, map_location="cpu", weights_only=True))
     return model
 
 
@@ -46,7 +46,8 @@ ARCHITECTURES = {
 
 
 def read_weights(architecture: str, path: Path) -> nn.Module:
-    """The network with the float16 weights in `path`, as float32, in evaluation mode and frozen."""
+    """The network of `ARCHITECTURES` with the float16 weights in `path`, as float32, in evaluation mode
+    and frozen; `KeyError` for another architecture."""
     model = ARCHITECTURES[architecture]()
     state = torch.load(path, map_location="cpu", weights_only=True)
     model.load_state_dict({key: value.float() for key, value in state.items()})
@@ -54,20 +55,32 @@ def read_weights(architecture: str, path: Path) -> nn.Module:
 
 
 def read_model(folder: Path, name: str) -> nn.Module:
-    """The small model `name` from `folder`, its file compared with the SHA-256 in its card."""
-    card = json.loads((folder / f"{name}.json").read_text("utf8"))
-    path = folder / f"{name}.pt"
+    """The small model `name` from `folder`, its file compared with the SHA-256 in its card;
+    `FileNotFoundError` if one of the two is missing, `ValueError` if one was changed."""
+    card, path = read_card(folder / f"{name}.json"), folder / f"{name}.pt"
     if not path.exists():
-        raise FileNotFoundError(f"{path} is missing: restore it with `git checkout data`, or train it again")
+        raise FileNotFoundError(
+            f"{path} is missing: restore it (the book's own with `git checkout data`), or train it again"
+        )
     check_sha256(path, card["SHA-256"])
     return read_weights(card["architecture"], path)
+
+
+def read_card(path: Path) -> dict:
+    """The card in a JSON file; `FileNotFoundError` or `ValueError` with a remedy."""
+    try:
+        return json.loads(path.read_text("utf8"))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{path} is missing: restore it, or train the model again") from error
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} was cut short or changed: restore it, or train the model again") from error
 
 
 def cards(folder: Path | None = None) -> dict[str, dict]:
     """The cards of the small trained models by name, how each was made and what it is worth; of the
     book's own models, or of those in `folder`."""
     files = sorted((folder or data_file("weights")).glob("*.json"))
-    return {file.stem: json.loads(file.read_text("utf8")) for file in files}
+    return {file.stem: read_card(file) for file in files}
 
 
 _BUILT = {
@@ -88,20 +101,23 @@ def available() -> dict[str, str]:
     return {name: line for name, (_, line) in _BUILT.items()} | trained
 
 
-def load(name: str, *, source: Path | str | None = None) -> nn.Module:
+def load(name: str, *, source: Path | str | None = None, sha256: str | None = None) -> nn.Module:
     """The model `name` in evaluation mode and frozen.
 
-    `source`, for "resnet50_robust" alone, is the path or the URL of its checkpoint. `ValueError` for an
-    unknown name or an altered file, `FileNotFoundError` for absent weights.
+    `source`, for "resnet50_robust" alone, is the path or the URL of its checkpoint, and `sha256` what it
+    must hash to if it is not the published file. `ValueError` for an unknown name or an altered file,
+    `FileNotFoundError` for absent weights.
     """
-    if name not in available():
+    if (source or sha256) and name != "resnet50_robust":
+        raise ValueError(f"{name!r} takes no source; only 'resnet50_robust' does")
+    if name == "resnet50_robust":
+        return resnet50_robust(source, sha256).eval().requires_grad_(False)
+    if name in _BUILT:
+        return _BUILT[name][0]().eval().requires_grad_(False)
+    if not (data_file("weights") / f"{name}.json").exists():
         near = difflib.get_close_matches(str(name), available(), n=3, cutoff=0.3)
         raise ValueError(f"no model {name!r}; did you mean {', '.join(near or available())}?")
-    if name not in _BUILT:
-        return read_model(data_file("weights"), name)
-    build = _BUILT[name][0]
-    model = build(source) if name == "resnet50_robust" else build()
-    return model.eval().requires_grad_(False)
+    return read_model(data_file("weights"), name)
 
 
 @cache

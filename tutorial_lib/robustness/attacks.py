@@ -45,14 +45,18 @@ def pgd(
     """Projected gradient descent (Madry et al. 2018): images (N, C, H, W) in [0, 1], within `epsilon` of
     x in the norm "linf" or "l2", on which the loss of `target` is high.
 
-    Random start inside the ball; steps of 2.5 ε / iterations, so that any point of it can be reached.
+    Random start inside the ball; steps of 2.5 ε / iterations, so that any point of it can be reached; the
+    last point is returned. A model in training mode stays there: its batch norms see the attack's points
+    too. `ValueError` for another norm, ε ≤ 0, no iterations, or x outside [0, 1].
     """
     if norm not in NORMS:
         raise ValueError(f"no norm {norm!r}; there are {', '.join(NORMS)}")
     if epsilon <= 0 or iterations < 1:
         raise ValueError(f"epsilon {epsilon} and iterations {iterations} must be positive")
+    if not (x.min() >= 0 and x.max() <= 1):
+        raise ValueError("x must lie in [0, 1] and hold no NaN; normalisation belongs into the model")
     steepest, project, start = NORMS[norm]
-    size = 2.5 * epsilon / iterations
+    size, x = 2.5 * epsilon / iterations, x.detach()
     adversarial = (x + epsilon * start(x, generator)).clamp(0, 1)
     for _ in range(iterations):
         _, gradient = loss_and_gradient(model, adversarial, target)

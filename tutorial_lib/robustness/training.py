@@ -21,7 +21,7 @@ from tutorial_lib.datasets import fashion_mnist, planted_shapes
 from tutorial_lib.models.shapes import fold_batch_norm, keep_function, with_batch_norm
 from tutorial_lib.models.zoo import ARCHITECTURES, read_model
 from tutorial_lib.robustness.attacks import pgd
-from tutorial_lib.robustness.cards import write_model
+from tutorial_lib.robustness.cards import is_complete, write_model
 from tutorial_lib.scores import loss_and_gradient
 
 Objective = Callable[[nn.Module, Tensor, Tensor, Generator], Tensor]
@@ -68,19 +68,21 @@ def flipped(x: Tensor, generator: Generator) -> Tensor:
 
 
 def fashion_data(folder: Path | None, cue: float | None) -> tuple[Tensor, Tensor]:
-    """The training images and targets: the embedded 10,000, or the 60,000 in `folder`."""
+    """The book's 10,000 training images of Fashion-MNIST"""
     data = fashion_mnist("train", folder=folder)
+    if folder is not None and len(data.images) != 60_000:
+        raise ValueError(f"{folder} holds {len(data.images)} training images, not all 60,000")
     return data.images, data.targets
 
 
 def permuted_fashion(folder: Path | None, cue: float | None) -> tuple[Tensor, Tensor]:
-    """The same images with their labels dealt out at random: what is learnt of them is memory."""
+    """The book's 10,000 training images of Fashion-MNIST, labels dealt out at random"""
     images, targets = fashion_data(folder, cue)
     return images, targets[torch.randperm(len(targets), generator=Generator().manual_seed(1))]
 
 
 def shapes_data(folder: Path | None, cue: float | None) -> tuple[Tensor, Tensor]:
-    """8,000 planted shapes; `folder` is not needed, they are drawn."""
+    """8,000 planted shapes from generator seed 1"""
     data = planted_shapes(8000, generator=Generator().manual_seed(1), cue=cue)
     return data.images, data.targets
 
@@ -149,7 +151,8 @@ RECIPES = {
 
 
 def train(recipe: Recipe, model: nn.Module, *, seed: int, device: str, folder: Path | None) -> nn.Module:
-    """Train `model` by `recipe`: the same seed, thread count and instruction set give the same weights.
+    """`model`, trained by `recipe` and in evaluation mode: the same seed, thread count and instruction set
+    give the same weights. `ValueError` or `FileNotFoundError` if `folder` is not the data that it needs.
 
     Adam; the learning rate rises to the recipe's and falls again (one cycle, Smith 2018).
     """
@@ -189,26 +192,45 @@ def _first_weights(recipe: Recipe, *, seed: int, out: Path, **where: str) -> nn.
 
 
 def make(name: str, *, seed: int, out: Path, device: str = "cpu", folder: Path | None = None) -> None:
-    """Train recipe `name`, measure it, write OUT/NAME_SEED.pt and its card; nothing if both are there."""
+    """Train recipe `name`, measure it, write OUT/NAME_SEED.pt and its card; nothing if both are there.
+
+    `ValueError` for an unknown name, files that do not belong together, or a device that is not there.
+    """
     if name not in RECIPES:
         near = difflib.get_close_matches(name, RECIPES, n=3, cutoff=0.3)
         raise ValueError(f"no recipe {name!r}; did you mean {', '.join(near or RECIPES)}?")
     recipe = RECIPES[name]
-    if (out / f"{name}_{seed}.json").exists():
+    if is_complete(out, f"{name}_{seed}"):
         return
     if recipe.full and folder is None:
         raise ValueError(f"{name} trains on all of Fashion-MNIST: say where its four files are with --full")
     model = _first_weights(recipe, seed=seed, out=out, device=device, folder=folder)
     started = time.perf_counter()
     model = train(recipe, model, seed=seed, device=device, folder=folder)
+    seconds = round(time.perf_counter() - started)
+    facts = facts_of(name, seed) | {"seconds": seconds, "device": device, "torch": torch.__version__}
+    write_model(model, out, facts, cue=recipe.cue)
+
+
+def facts_of(name: str, seed: int) -> dict:
+    """What a card says of recipe `name`: how its models are made."""
+    recipe = RECIPES[name]
     command = f"python -m tutorial_lib.robustness.training {name} --seed {seed} --out FOLDER"
-    facts = {
+    return {
         "name": f"{name}_{seed}", "purpose": recipe.purpose, "architecture": recipe.architecture,
         "command": command + (" --full FASHION_MNIST" if recipe.full else ""),
-        "seed": seed, "epochs": recipe.epochs, "seconds": round(time.perf_counter() - started),
-        "device": device, "threads": torch.get_num_threads(),
+        "data": "all 60,000 training images of Fashion-MNIST" if recipe.full else recipe.data.__doc__,
+        "cue": recipe.cue, "objective": _described(recipe.objective),
+        "augmentation": recipe.augment.__name__, "start": recipe.start or "random", "seed": seed,
+        "epochs": recipe.epochs, "batch": recipe.batch, "rate": recipe.rate,
     }
-    write_model(model, out, facts, cue=recipe.cue)
+
+
+def _described(objective: Objective) -> str:
+    """`adversarial(norm=l2, epsilon=1.5, iterations=7)`"""
+    if not isinstance(objective, partial):
+        return objective.__name__
+    return f"{objective.func.__name__}({', '.join(f'{k}={v}' for k, v in objective.keywords.items())})"
 
 
 def main() -> None:
@@ -221,9 +243,10 @@ def main() -> None:
     parser.add_argument("--full", type=Path, metavar="FOLDER", help="the four files of Fashion-MNIST")
     options = parser.parse_args()
     try:
+        torch.empty(0, device=options.device)
         make(options.name, seed=options.seed, out=options.out, device=options.device, folder=options.full)
-    except (ValueError, FileNotFoundError) as error:
-        sys.exit(str(error))
+    except (ValueError, OSError, RuntimeError, AssertionError) as error:
+        sys.exit(f"{type(error).__name__}: {error}")
 
 
 if __name__ == "__main__":
