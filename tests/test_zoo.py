@@ -15,7 +15,7 @@ from tutorial_lib.models.check import check_model, model_findings
 from tutorial_lib.models.layers import Normalise
 from tutorial_lib.models.shapes import ShapesResNet, fold_batch_norm, keep_function, with_batch_norm
 from tutorial_lib.models.zoo import ARCHITECTURES, available, cards, load
-from tutorial_lib.robustness.cards import CONFIRMATION, TUNING, fashion_numbers, shape_share, shapes_numbers
+from tutorial_lib.robustness.cards import TUNING, shape_share
 from tutorial_lib.robustness.training import RECIPES, SEEDS, facts_of, permuted_fashion
 from tutorial_lib.scores import input_gradient, logits
 
@@ -60,23 +60,6 @@ def test_model_is_ready_to_be_explained(name):
     assert not any(p.requires_grad for p in model.parameters())
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
     assert name in available() and CARDS[name]["purpose"] in available()[name]
-
-
-@each_model
-def test_the_card_s_accuracies_are_reproduced(name):
-    """Another computer rounds differently, which may decide a few images in a hundred attacked ones."""
-    model, recipe = load(name), RECIPES[name.rsplit("_", 1)[0]]
-    if name.startswith("fashion"):
-        again = fashion_numbers(model, CONFIRMATION)
-    else:
-        again = shapes_numbers(model, CONFIRMATION, cue=recipe.cue, n=500)
-    for key, number in again.items():
-        expected, found, tolerance = CARDS[name][key], number, 0.01
-        if isinstance(number, dict):
-            assert number["n"] >= 500
-            tolerance = 0.01 if number["n"] == expected["n"] else 0.02  # half of the card's images
-            expected, found = expected["value"], number["value"]
-        assert found == pytest.approx(expected, abs=tolerance), key
 
 
 def mean(recipe: str, key: str) -> float:
@@ -226,7 +209,7 @@ def test_the_shape_explains_nothing_of_a_model_that_reads_the_mark():
 
 
 def test_unknown_names_and_damaged_files(tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match="fashion_natural_100"):
+    with pytest.raises(ValueError, match="did you mean fashion_natural_10"):
         load("fashion_natural_1")
     for name in ("fashion_natural_100.pt", "fashion_natural_100.json"):
         (tmp_path / name).write_bytes(data_file(f"weights/{name}").read_bytes())
