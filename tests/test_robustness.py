@@ -6,7 +6,6 @@ import subprocess
 import sys
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 
 import foolbox
 import pytest
@@ -245,8 +244,8 @@ def test_a_second_call_trains_nothing(quick, tmp_path, monkeypatch):
 
 
 def test_an_interruption_leaves_nothing_half_written(quick, tmp_path, monkeypatch):
-    def interrupted(_state, path):
-        Path(path).write_bytes(b"half")
+    def interrupted(_state, file):
+        file.write(b"half")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(torch, "save", interrupted)

@@ -99,7 +99,8 @@ def write_model(model: nn.Module, out: Path, facts: dict, *, cue: float | None) 
         raise ValueError(f"the weights of {facts['name']} are not finite in float16: train with a lower rate")
     out.mkdir(parents=True, exist_ok=True)
     with whole_or_nothing(out / f"{facts['name']}.pt") as temporary:
-        torch.save(state, temporary)
+        with temporary.open("wb") as file:  # given a path, torch.save would write its name into the file
+            torch.save(state, file)
         card = measured(temporary, facts, cue=cue)
     with whole_or_nothing(out / f"{facts['name']}.json") as temporary:
         temporary.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", "utf8")
