@@ -37,10 +37,10 @@ def test_our_reading_is_the_reference_reading(item):
 
 
 def test_a_verdict_is_computed_from_the_quantities():
-    rough, ok = Interval(0.97, 0.96, 0.98, 5), Interval(0.6, 0.5, 0.7, 5)
+    rough, ok = Interval(0.97, 0.96, 0.98, 5, 0.99), Interval(0.6, 0.5, 0.7, 5, 0.99)
     assert claim("C21").judge(fashion=ok, shapes=rough).outcome == "holds"
     assert claim("C21").judge(fashion=rough, shapes=rough).outcome == "does not hold"
-    wide = Interval(0.9, 0.1, 1.5, 5)
+    wide = Interval(0.9, 0.1, 1.5, 5, 0.99)
     assert claim("C21").judge(fashion=wide, shapes=rough).outcome == "undecided"
     part = claim("C17").judge(gradient=exact(0, n=10), contribution=exact(0.99, n=10))
     assert part.outcome == "holds in part" and part.parts == {
@@ -50,7 +50,7 @@ def test_a_verdict_is_computed_from_the_quantities():
 
 
 @pytest.mark.parametrize(
-    "value", [True, "holds", float("nan"), float("inf"), None, Interval(0, float("-inf"), 1, 2)]
+    "value", [True, "holds", float("nan"), float("inf"), None, Interval(0, float("-inf"), 1, 2, 0.95)]
 )
 def test_nothing_but_measured_quantities_is_accepted(value):
     if isinstance(value, Interval):  # an unbounded interval is allowed: it says "undecided"
@@ -65,6 +65,8 @@ def test_misuse_is_refused():
         claim("C999")
     with pytest.raises(ValueError, match="needs exactly"):
         claim("C17").judge(gradient=0.0)
+    with pytest.raises(ValueError, match="reads intervals of level"):
+        claim("C18").judge(auroc=Interval(0.61, 0.55, 0.67, 5, 0.99))
     with pytest.raises(ValueError, match="no rule"):
         claim("C19").judge()
     with pytest.raises(ValueError, match="not a recommendation"):
@@ -86,7 +88,7 @@ def test_cards_say_what_was_measured():
     assert repr(card) == "C17 · holds in part · gradient = 0, n = 1000 · contribution = 0.99, n = 1000"
     html = card._repr_html_()
     assert "holds in part" in html and "0.99" in html and "the paper" in html and "<svg" in html
-    interval = repr(claim("C18").judge(auroc=Interval(0.61, 0.55, 0.67, 5)))
+    interval = repr(claim("C18").judge(auroc=Interval(0.61, 0.55, 0.67, 5, 0.95)))
     assert interval == "C18 · holds · auroc = 0.61 [0.55, 0.67], n = 5"
     assert "disputes" in claim("C05").judge()._repr_html_()
     assert repr(claim("C19").implemented(largest_difference=0.0, tolerance=1e-5)).startswith(

@@ -1,22 +1,31 @@
-"""Measured quantities with their uncertainty (the book's statistics grow here)."""
+"""Measured quantities with their uncertainty (the book's protocol, section 3)."""
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from scipy.stats import binomtest
+import torch
+from scipy.stats import binomtest, t
 from torch import Tensor
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A measured `value` with the ends `lo` and `hi` of its interval and the sample size `n`."""
+    """A measured `value` with the ends `lo` and `hi` of its interval, the sample size `n` and the
+    confidence `level`, None for an exact quantity."""
 
     value: float
     lo: float
     hi: float
     n: int
+    level: float | None = None
 
     def __post_init__(self):
         if not self.lo <= self.value <= self.hi or self.n < 1:
             raise ValueError(f"an interval needs lo ≤ value ≤ hi and n ≥ 1, not {self}")
+
+    def mapped(self, function: Callable[[float], float]) -> "Interval":
+        """The interval of an increasing `function` of the quantity: `math.exp` for a mean of logarithms."""
+        return Interval(*(function(end) for end in (self.value, self.lo, self.hi)), self.n, self.level)
 
 
 def exact(value: float, *, n: int) -> Interval:
@@ -29,7 +38,49 @@ def wilson(successes: int, *, n: int, level: float = 0.95) -> Interval:
     if not 0 <= successes <= n or n < 1:
         raise ValueError(f"{successes} of {n} is no share; 0 ≤ successes ≤ n and n ≥ 1 are needed")
     ends = binomtest(successes, n).proportion_ci(level, method="wilson")
-    return Interval(successes / n, min(ends.low, successes / n), max(ends.high, successes / n), n)
+    share = successes / n
+    return Interval(share, min(ends.low, share), max(ends.high, share), n, level)
+
+
+def image_mean(values: Tensor) -> Tensor:
+    """(seeds, images) -> (seeds,); images that are NaN are left out."""
+    return values.nanmean(1)
+
+
+def crossed(
+    values: Tensor, *, level: float, generator: torch.Generator,
+    statistic: Callable[[Tensor], Tensor] = image_mean,
+) -> Interval:
+    """Mean over training seeds with its interval, d ± t(S - 1) · √(s²/S + v).  (seeds, images, ...)
+
+    Every seed has seen the same images, so both vary the result: s² is the variance between the seeds'
+    `statistic`, v the variance of its mean over 1,000 draws of the images. `ValueError` for one seed.
+    """
+    seeds, images = values.shape[:2]
+    if seeds < 2 or images < 2:
+        raise ValueError(f"{seeds} seeds and {images} images; an interval needs at least two of each")
+    draws = torch.randint(images, (1000, images), generator=generator)
+    v = torch.stack([statistic(values[:, draw]).mean() for draw in draws]).var()
+    each = statistic(values)
+    reach = float(t.ppf((1 + level) / 2, seeds - 1)) * (each.var() / seeds + v).sqrt().item()
+    middle, n = each.mean().item(), int(values.reshape(seeds, images, -1).isfinite().all(2).sum())
+    return Interval(middle, middle - reach, middle + reach, n, level)
+
+
+def on_the_scale(
+    likeness: Tensor, floor: Tensor, ceiling: Tensor, *, level: float, generator: torch.Generator
+) -> Interval:
+    """e = (m - floor) / (ceiling - floor) of mean likenesses, each (seeds, images): 0 as alike as the
+    floor, 1 as alike as the ceiling. Unbounded if the two are less than 0.1 apart (protocol, section 4)."""
+    def position(values: Tensor) -> Tensor:
+        m, low, high = values.nanmean(1).unbind(-1)
+        return (m - low) / (high - low)
+
+    values = torch.stack([likeness, floor, ceiling], -1)
+    e = crossed(values, level=level, generator=generator, statistic=position)
+    if (ceiling.nanmean() - floor.nanmean()).item() < 0.1:
+        return Interval(e.value, -math.inf, math.inf, e.n, level)
+    return e
 
 
 def row_share(table: Tensor) -> float:

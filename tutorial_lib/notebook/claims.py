@@ -76,9 +76,16 @@ class Claim:
         if set(measured) != set(self.item["measures"]):
             raise ValueError(f"{self.item['id']} needs exactly {', '.join(self.item['measures'])}")
         measured = {name: _quantity(name, value) for name, value in measured.items()}
+        self._check_levels(measured)
         if "cell" in self.item:
             return Card(self.item, measured, cell_of(self.item["cell"], measured), {})
         return Card(self.item, measured, *verdict_of(self.item["rule"], measured))
+
+    def _check_levels(self, measured: dict[str, Interval]) -> None:
+        needed = None if self.item["interval"] == "exact" else self.item["interval"] / 100
+        for name, q in measured.items():
+            if q.lo < q.hi and q.level != needed:
+                raise ValueError(f"{self.item['id']} reads intervals of level {needed}; {name} has {q.level}")
 
     def report(self, **prices: Interval | float) -> "Card":
         """A card for an *ought*: what following it costs and gains, no verdict."""
@@ -163,6 +170,8 @@ class Card:
 
 
 def _in_words(q: Interval) -> str:
+    if math.isinf(q.lo):
+        return f"{q.value:.3g}, too short a scale to bound it, n = {q.n}"
     if q.lo == q.hi:
         return f"{q.value:.3g}" + (f", n = {q.n}" if q.n > 1 else "")
     return f"{q.value:.3g} [{q.lo:.3g}, {q.hi:.3g}], n = {q.n}"
