@@ -9,18 +9,22 @@ from torch import nn
 from tutorial_lib.attribution.cam import grad_cam, guided_grad_cam
 from tutorial_lib.attribution.gradients import (
     deconvnet,
+    expected_gradients,
     gradient_x_input,
     guided_backprop,
     integrated_gradients,
     saliency,
     seeded,
     smoothgrad,
+    vargrad,
 )
+from tutorial_lib.attribution.propagation import deeplift, lrp_epsilon
 from tutorial_lib.datasets import photographs
 from tutorial_lib.models.zoo import load
 from tutorial_lib.scores import input_gradient
 
 BLACK = torch.zeros(1, 1, 1, 1)
+BASELINES = torch.rand(3, 1, 1, 1, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
 
 
 def small_net(*, bias: bool = True, seed: int = 0) -> nn.Sequential:
@@ -52,7 +56,11 @@ def methods(layer: str) -> dict:
         "deconvnet": deconvnet,
         "guided_backprop": guided_backprop,
         "smoothgrad": seeded(smoothgrad, seed=0, attribute=saliency, sigma=0.1, samples=5),
+        "vargrad": seeded(vargrad, seed=0, attribute=input_gradient, sigma=0.1, samples=5),
         "integrated_gradients": partial(integrated_gradients, baseline=BLACK, steps=7),
+        "expected_gradients": seeded(expected_gradients, seed=0, baselines=BASELINES),
+        "lrp_epsilon": partial(lrp_epsilon, epsilon=1e-6),
+        "deeplift": partial(deeplift, baseline=BLACK),
         "grad_cam": partial(grad_cam, layer=layer),
         "guided_grad_cam": partial(guided_grad_cam, layer=layer),
     }

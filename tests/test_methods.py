@@ -9,6 +9,7 @@ from tutorial_lib import scores
 from tutorial_lib.attribution.cam import cam_weights, grad_cam
 from tutorial_lib.attribution.gradients import (
     deconvnet,
+    expected_gradients,
     gradient_x_input,
     guided_backprop,
     integrated_gradients,
@@ -72,7 +73,7 @@ def test_chunk_size_changes_nothing_in_single_precision(method, batch, monkeypat
     assert (method(net, x, target) - reference).abs().max() / reference.abs().max() < 1e-4
 
 
-@pytest.mark.parametrize("name", sorted(set(METHODS) - {"smoothgrad"}))
+@pytest.mark.parametrize("name", sorted(set(METHODS) - {"smoothgrad", "vargrad", "expected_gradients"}))
 def test_each_image_is_explained_by_itself(name, net, batch):
     """Without noise (which is drawn for the whole batch) an image's map does not depend on its batch."""
     x, target = batch
@@ -289,6 +290,33 @@ def test_integrated_gradients_of_a_quadratic_is_exact_in_closed_form():
     assert torch.allclose(ours, x**2 - 0.09, atol=1e-7)
 
 
+def test_expected_gradients_from_one_baseline_are_integrated_gradients_by_monte_carlo(net, batch):
+    """400 random points on one path; the error falls with their root."""
+    x, target = batch
+    black = torch.zeros(1, 3, 16, 16, dtype=torch.float64)
+    exact = integrated_gradients(net, x, target, baseline=BLACK, steps=400)
+
+    def error(draws):
+        expected = seeded(expected_gradients, seed=0, baselines=black.expand(draws, -1, -1, -1))
+        return (expected(net, x, target) - exact).norm() / exact.norm()
+
+    assert error(1600) < 0.05 < error(4)
+
+
+def test_expected_gradients_add_up_to_the_score_above_the_mean_of_the_baselines(net, batch):
+    x, target = batch
+    draws = torch.rand(1500, 3, 16, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    total = seeded(expected_gradients, seed=0, baselines=draws)(net, x, target).sum((1, 2, 3))
+    starts = torch.stack([class_score(net, draws, t.expand(1500)).mean() for t in target])
+    rise = class_score(net, x, target) - starts
+    assert ((total - rise).abs() / rise.abs().max()).max() < 0.1
+
+
+def test_expected_gradients_refuse_baselines_of_another_shape(net, batch):
+    with pytest.raises(ValueError, match="does not broadcast"):
+        seeded(expected_gradients, seed=0, baselines=torch.zeros(2, 1, 8, 8))(net, *batch)
+
+
 def test_pixels_at_the_baseline_get_nothing(net, batch):
     x, target = batch[0].clone(), batch[1]
     x[:, :, :4] = 0
@@ -337,7 +365,11 @@ def test_colour_reductions():
         ("deconvnet", 7),
         ("guided_backprop", 7),
         ("smoothgrad", 35),
+        ("vargrad", 35),
         ("integrated_gradients", 49),
+        ("expected_gradients", 21),
+        ("lrp_epsilon", 7),
+        ("deeplift", 14),
         ("grad_cam", 7),
         ("guided_grad_cam", 14),
     ],

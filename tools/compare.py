@@ -13,6 +13,7 @@ from PIL import Image
 
 REL = 0.02
 _NUMBER = re.compile(r"[-−]?\d+\.\d+(?:e[+-]?\d+)?|[-−]?\d+e[+-]?\d+")
+_ANY_NUMBER = re.compile(r"[-−]?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 _PICTURE = re.compile(r"data:image/(?:jpeg|png);base64,([A-Za-z0-9+/=]+)")
 
 
@@ -29,12 +30,14 @@ def same_picture(new: str, old: str) -> bool:
 
 
 def same_text(new: str, old: str, rel: float = REL) -> bool:
-    """Whether two texts have the same words, numbers within `rel` (or 1e-6) and the same pictures."""
+    """Whether two texts have the same words, numbers within `rel` (or 1e-6) and the same pictures. Whole
+    numbers count as words, unless a cell has a tolerance of its own (times, for example)."""
+    number = _NUMBER if rel == REL else _ANY_NUMBER
     pictures = [_PICTURE.findall(text) for text in (new, old)]
     new, old = (_PICTURE.sub("PICTURE", text) for text in (new, old))
-    if _NUMBER.sub("#", new) != _NUMBER.sub("#", old):
+    if number.sub("#", new) != number.sub("#", old):
         return False
-    numbers = ([float(n.replace("−", "-")) for n in _NUMBER.findall(text)] for text in (new, old))
+    numbers = ([float(n.replace("−", "-")) for n in number.findall(text)] for text in (new, old))
     return all(math.isclose(a, b, rel_tol=rel, abs_tol=1e-6) for a, b in zip(*numbers, strict=True)) and all(
         same_picture(a, b) for a, b in zip(*pictures, strict=True)
     )

@@ -3,6 +3,7 @@
 Every method of the book ends here. A model maps images `(N, C, H, W)` in [0, 1] to one score
 for each class `(N, K)`; what is explained is the score `S_c` of one class per image.
 """
+import warnings
 from collections.abc import Callable, Iterable
 from itertools import islice
 
@@ -15,7 +16,7 @@ Attribute = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
 def chunk_size(x: Tensor) -> int:
     """Images per pass that suit a CPU's cache (32 at 28 px, 16 at 64 px, 2 at 224 px), more on a GPU."""
-    if x.ndim == 2:
+    if x.ndim == 2 or x[0].numel() < 100:
         return 1024
     pixels = x[0, 0].numel()
     best = 32 if pixels <= 32**2 else 16 if pixels <= 64**2 else max(1, 2 * 224**2 // pixels)
@@ -121,6 +122,36 @@ def layer_gradient(
             gradients.append(torch.autograd.grad(score, activation, create_graph=again)[0])
             activations.append(activation if again else activation.detach())
     return torch.cat(activations), torch.cat(gradients)
+
+
+class _LayerReached(Exception):
+    """Ends a forward pass that is needed up to a layer only; carries the layer's output."""
+
+
+def _jvp(function: Callable, point: Tensor, along: Tensor) -> Tensor:
+    with warnings.catch_warnings():  # PyTorch's own formulas for this still use torch.jit.script
+        warnings.simplefilter("ignore", FutureWarning)
+        return torch.func.jvp(function, (point,), (along,))[1]
+
+
+def layer_change(model: nn.Module, x: Tensor, direction: Tensor, *, layer: nn.Module) -> Tensor:
+    """(∂A/∂x) · direction: the rate at which the output A of `layer` changes as `x` moves along
+    `direction`, by forward-mode differentiation. Nothing above the layer runs.  (N, ...) -> shaped like A"""
+    def stop(_layer, _inputs, output):
+        raise _LayerReached(output)
+
+    def lower_half(x_part):
+        try:
+            model(x_part)
+        except _LayerReached as reached:
+            return reached.args[0]
+        raise ValueError("the layer did not run in the forward pass")
+
+    with layer.register_forward_hook(stop):
+        parts = zip(x.split(chunk_size(x)), direction.split(chunk_size(x)), strict=True)
+        changes = [_jvp(lower_half, point, along) for point, along in parts]
+    again = x.requires_grad and torch.is_grad_enabled()
+    return torch.cat(changes if again else [change.detach() for change in changes])
 
 
 def loss_and_gradient(model: nn.Module, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tutorial_lib.attribution.hooks import activation_rule, activation_slope
-from tutorial_lib.scores import Attribute, check_input, input_gradient, mean_map
+from tutorial_lib.scores import Attribute, check_input, chunk_size, input_gradient, mean_map
 
 
 def saliency(model: nn.Module, x: Tensor, target: Tensor) -> Tensor:
@@ -57,6 +57,29 @@ def smoothgrad(
     return mean_map(attribute, model, copies(), target)
 
 
+def squared(attribute: Attribute) -> Attribute:
+    """A² entry by entry. SmoothGrad of it is SmoothGrad-Squared (Hooker et al. 2019)."""
+    return lambda model, x, target: attribute(model, x, target).square()
+
+
+def vargrad(
+    model: nn.Module, x: Tensor, target: Tensor, *, attribute: Attribute, sigma: float,
+    samples: int = 32, generator: torch.Generator,
+) -> Tensor:
+    """(1/n) Σ A(x + ε)² - ((1/n) Σ A(x + ε))²: the variance of the map `attribute` over the noisy copies
+    of `smoothgrad` (Adebayo et al. 2018). 0 where the map does not change, however large it is."""
+    if samples < 2:
+        raise ValueError(f"a variance needs at least two samples, not {samples}")
+
+    def moments(model: nn.Module, x: Tensor, target: Tensor) -> Tensor:
+        values = attribute(model, x, target)
+        return torch.stack([values, values.square()], -1)
+
+    options = {"attribute": moments, "sigma": sigma, "samples": samples, "generator": generator}
+    mean, mean_square = smoothgrad(model, x, target, **options).unbind(-1)
+    return (mean_square - mean.square()).clamp(min=0)  # rounding can leave a variance below 0
+
+
 def integrated_gradients(
     model: nn.Module, x: Tensor, target: Tensor, *, baseline: Tensor, steps: int = 64
 ) -> Tensor:
@@ -68,6 +91,23 @@ def integrated_gradients(
         raise ValueError(f"steps must be at least 1, not {steps}")
     path = (baseline + (k + 0.5) / steps * (x - baseline) for k in range(steps))
     return (x - baseline) * mean_map(input_gradient, model, path, target)
+
+
+def expected_gradients(
+    model: nn.Module, x: Tensor, target: Tensor, *, baselines: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Mean of (x - x̂) ⊙ ∂S_c/∂x(x̂ + α(x - x̂)) over `baselines` x̂ (K, C, H, W) and a random α for each:
+    integrated gradients from the baselines' distribution (Erion et al. 2021), in K passes."""
+    check_input(model, x, target)
+    baselines = torch.stack([check_baseline(x[:1], baseline) for baseline in baselines])
+    shape = (len(baselines), len(x), *[1] * (x.ndim - 1))
+    alphas = torch.rand(shape, generator=generator, dtype=x.dtype).to(x.device)
+    size, total = max(1, chunk_size(x) // len(x)), torch.zeros_like(x)
+    for start, alpha in zip(baselines.split(size), alphas.split(size), strict=True):
+        points = start + alpha * (x - start)
+        slopes = input_gradient(model, points.flatten(0, 1), target.repeat(len(start)))
+        total = total + ((x - start) * slopes.view_as(points)).sum(0)
+    return total / len(baselines)
 
 
 def check_baseline(x: Tensor, baseline: Tensor) -> Tensor:

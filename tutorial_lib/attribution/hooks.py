@@ -8,54 +8,66 @@ from torch import Tensor, nn
 from tutorial_lib.models.check import activation_nodes, describe
 
 ActivationRule = Callable[[nn.Module, Tensor, Tensor], Tensor]
+RELUS = (nn.ReLU, nn.ReLU6)
+ELEMENTWISE = (*RELUS, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.GELU, nn.Sigmoid, nn.Tanh, nn.Softplus)
+POOLS = (nn.MaxPool1d, nn.MaxPool2d)
 
 
 class _Replaced(torch.autograd.Function):
-    """An activation whose forward pass is its own and whose backward pass is `rule`."""
+    """A module whose forward pass is its own and whose backward pass is `rule`."""
 
     @staticmethod
-    def forward(ctx, z, activation, rule):
+    def forward(ctx, z, module, rule):
         ctx.save_for_backward(z)
-        ctx.activation, ctx.rule = activation, rule
-        return activation.forward(z)
+        ctx.module, ctx.rule = module, rule
+        return module.forward(z)
 
     @staticmethod
     def backward(ctx, signal):
         (z,) = ctx.saved_tensors
-        return ctx.rule(ctx.activation, z, signal), None, None
+        return ctx.rule(ctx.module, z, signal), None, None
 
 
 @contextmanager
-def activation_rule(model: nn.Module, rule: ActivationRule) -> Iterator[None]:
+def backward_rule(model: nn.Module, kinds: tuple[type, ...], rule: ActivationRule) -> Iterator[int]:
+    """Inside the block every module of these `kinds` sends back `rule(module, z, signal)`, `z` being its
+    input and `signal` what arrives from above. Yields the number of such modules."""
+    reached = [module for module in model.modules() if isinstance(module, kinds)]
+    if any(getattr(module, "inplace", False) for module in reached):
+        raise ValueError("an in-place ReLU overwrites its own input: build it with inplace=False")
+
+    def replace(module, inputs, _output):
+        return _Replaced.apply(inputs[0], module, rule)
+
+    with ExitStack() as stack:
+        for module in reached:
+            stack.enter_context(module.register_forward_hook(replace))
+        yield len(reached)
+
+
+@contextmanager
+def activation_rule(
+    model: nn.Module, rule: ActivationRule, *, kinds: tuple[type, ...] = RELUS, also: tuple[str, ...] = ()
+) -> Iterator[None]:
     """Inside the block every ReLU (ReLU6 too) sends back `rule(activation, z, signal)`.
 
     `z` is the activation's input, `signal` what arrives from above, both shaped alike
     (Ancona et al. 2018: methods differ in this rule alone). `ValueError` if the graph holds another
-    non-linearity of a known kind (F.relu, SiLU, clamp, …), which the rule cannot reach and which
-    would silently send back its plain gradient.
+    non-linearity of a known kind (F.relu, SiLU, clamp, …; `also` names further ones), which the rule
+    cannot reach and which would silently send back its plain gradient.
     """
-    relus = [module for module in model.modules() if isinstance(module, (nn.ReLU, nn.ReLU6))]
-    if not relus:
-        raise ValueError("the model has no nn.ReLU or nn.ReLU6 module, so there is no rule to change")
-
-    if any(relu.inplace for relu in relus):
-        raise ValueError("an in-place ReLU overwrites its own input: build it with inplace=False")
-
-    def replace(activation, inputs, _output):
-        return _Replaced.apply(inputs[0], activation, rule)
-
     def refuse_unreached(_model, _inputs, output):
-        missed = activation_nodes(output) if isinstance(output, Tensor) else None
+        missed = activation_nodes(output, also=also) if isinstance(output, Tensor) else None
         if missed:
             raise ValueError(
                 f"the rule does not reach {describe(missed)}: use an nn.ReLU module instead of "
                 "F.relu, torch.relu or another non-linearity"
             )
 
-    with ExitStack() as stack:
-        for relu in relus:
-            stack.enter_context(relu.register_forward_hook(replace))
-        stack.enter_context(model.register_forward_hook(refuse_unreached))
+    with backward_rule(model, kinds, rule) as reached, model.register_forward_hook(refuse_unreached):
+        if not reached:
+            names = " or ".join(f"nn.{kind.__name__}" for kind in kinds)
+            raise ValueError(f"the model has no {names} module, so there is no rule to change")
         yield
 
 

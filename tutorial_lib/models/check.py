@@ -15,10 +15,10 @@ _NODES = (
 )
 
 
-def activation_nodes(output: Tensor) -> Counter[str]:
-    """How often each non-linearity occurs in the autograd graph of `output`."""
+def activation_nodes(output: Tensor, *, also: tuple[str, ...] = ()) -> Counter[str]:
+    """How often each non-linearity (and `also` these nodes) occurs in the autograd graph of `output`."""
     names = (re.sub(r"Backward\d*$", "", node.name()) for node in _graph(output))
-    return Counter(name for name in names if name in _NODES)
+    return Counter(name for name in names if name in _NODES + also)
 
 
 def describe(nodes: Counter[str]) -> str:

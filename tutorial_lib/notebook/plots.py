@@ -194,3 +194,20 @@ def panel_frame(image: Tensor, heat: Tensor, *, left: str, right: str) -> MapFig
     draw_map(second, heat)
     second.set_title(right)
     return figure
+
+
+def bars(groups: Mapping[str, Mapping[str, float]], *, ylabel: str) -> Figure:
+    """A group of bars for each outer name, in it a bar and a colour for each inner name."""
+    names = list(dict.fromkeys(name for group in groups.values() for name in group))
+    figure = Figure(figsize=(max(4.2, 0.35 * len(groups) * len(names) + 2.2), 2.9), layout="constrained")
+    ax, width = figure.subplots(), 0.8 / len(names)
+    for i, name in enumerate(names):
+        heights = {g: group[name] for g, group in enumerate(groups.values()) if name in group}
+        offset = width * (i - (len(names) - 1) / 2)
+        ax.bar([g + offset for g in heights], list(heights.values()), width, label=name)
+    ax.axhline(0, color="0.4", linewidth=0.8)
+    ax.set_xticks(range(len(groups)), groups)
+    ax.set(ylabel=ylabel)
+    if len(names) > 1:
+        ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
