@@ -21,7 +21,7 @@ _POOLING = ("MaxPool2DWithIndices", "MaxPool3DWithIndices")
 _SMALLEST_STEP = 1e-8
 
 
-def stabilised(z: Tensor, epsilon: float) -> Tensor:
+def stabilised(z: Tensor, epsilon: float | Tensor) -> Tensor:
     """z + ε sign(z), with sign(0) = +1, so that nothing is divided by zero."""
     return z + epsilon * torch.where(z >= 0, 1.0, -1.0).to(z)
 

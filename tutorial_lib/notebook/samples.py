@@ -56,3 +56,11 @@ def maps_of(
 ) -> Tensor:
     """The maps of one method for many networks, reduced to pixels.  -> (networks, N, H, W)"""
     return torch.stack([pixels(method(model, images, targets)) for model in models])
+
+
+def another_class(targets: Tensor) -> Tensor:
+    """For each image the index of the next one, in file order and around, that shows another class."""
+    n = len(targets)
+    ahead = (torch.arange(n)[:, None] + torch.arange(1, n)) % n
+    first = (targets[ahead] != targets[:, None]).int().argmax(1, keepdim=True)
+    return ahead.gather(1, first).squeeze(1)
