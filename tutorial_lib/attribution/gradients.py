@@ -71,9 +71,14 @@ def vargrad(
     if samples < 2:
         raise ValueError(f"a variance needs at least two samples, not {samples}")
 
-    def moments(model: nn.Module, x: Tensor, target: Tensor) -> Tensor:
-        values = attribute(model, x, target)
-        return torch.stack([values, values.square()], -1)
+    first = []
+
+    def moments(model: nn.Module, copies: Tensor, target: Tensor) -> Tensor:
+        maps = attribute(model, copies, target).unflatten(0, (-1, len(x)))
+        if not first:
+            first.append(maps[0])
+        change = (maps - first[0]).flatten(0, 1)  # no digits cancel, and what is constant has variance 0
+        return torch.stack([change, change.square()], -1)
 
     options = {"attribute": moments, "sigma": sigma, "samples": samples, "generator": generator}
     mean, mean_square = smoothgrad(model, x, target, **options).unbind(-1)
@@ -87,10 +92,18 @@ def integrated_gradients(
     (paper §3.1; Sundararajan et al. 2017). `baseline` broadcasts to `x`, in pixel units."""
     check_input(model, x, target)
     baseline = check_baseline(x, baseline)
+    return (x - baseline) * mean_on_path(input_gradient, model, x, target, baseline=baseline, steps=steps)
+
+
+def mean_on_path(
+    attribute: Attribute, model: nn.Module, x: Tensor, target: Tensor, *, baseline: Tensor, steps: int
+) -> Tensor:
+    """Mean of `attribute`'s maps at the midpoints of `steps` equal parts of the straight path from
+    `baseline`, expanded to `x`, to `x`."""
     if steps < 1:
         raise ValueError(f"steps must be at least 1, not {steps}")
     path = (baseline + (k + 0.5) / steps * (x - baseline) for k in range(steps))
-    return (x - baseline) * mean_map(input_gradient, model, path, target)
+    return mean_map(attribute, model, path, target)
 
 
 def expected_gradients(
