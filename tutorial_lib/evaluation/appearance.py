@@ -1,12 +1,21 @@
 """What a map looks like, whatever it is worth."""
+import torch
 from torch import Tensor
 
 
-def roughness(heat: Tensor) -> Tensor:
+def roughness(heat: Tensor, *, where: Tensor | None = None) -> Tensor:
     """Total variation per pixel of the absolute map, scaled to a mean of 1: the mean difference of
-    neighbours, along rows and columns.  (N, H, W) -> (N,)"""
-    heat = heat.abs() / heat.abs().mean((1, 2), keepdim=True)
-    return (heat.diff(dim=1).abs().mean((1, 2)) + heat.diff(dim=2).abs().mean((1, 2))) / 2
+    neighbours, along rows and columns; of the pixels in `where`, and of neighbours that are both in it,
+    if given.  maps (N, H, W), mask (N, H, W) -> (N,)"""
+    heat = heat.abs()
+    inside = torch.ones_like(heat) if where is None else where.to(heat)
+    down = _mean(heat.diff(dim=1).abs(), inside[:, 1:] * inside[:, :-1])
+    across = _mean(heat.diff(dim=2).abs(), inside[:, :, 1:] * inside[:, :, :-1])
+    return (down + across) / 2 / _mean(heat, inside)
+
+
+def _mean(values: Tensor, weights: Tensor) -> Tensor:
+    return (values * weights).sum((1, 2)) / weights.sum((1, 2))
 
 
 def gini(heat: Tensor) -> Tensor:

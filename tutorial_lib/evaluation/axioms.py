@@ -55,16 +55,24 @@ def _targets(x: Tensor) -> Tensor:
     return torch.zeros(len(x), dtype=torch.long)
 
 
+def _rounds(instances: int, kinds: int) -> int:
+    """How often each kind must come if every network has four points."""
+    if instances < 4 * kinds:
+        raise ValueError(f"{instances} instances miss some of {kinds} kinds: take at least {4 * kinds}")
+    return -(-instances // (4 * kinds))
+
+
 def implementation_invariance(
     method: Callable, *, instances: int, generator: torch.Generator
 ) -> dict[str, float]:
     """Largest relative difference of the maps of equal functions that are written differently below
-    ("low") or above ("high") the explained layer; four points to a pair of networks."""
-    explain, worst = bind(method, baseline=_BLACK, layer="layer"), {}
-    for place in ("low", "high"):
-        worst[place] = 0.0
-        for k in range(-(-instances // 4)):
-            pair = equal_pair(list(PAIRS)[k % len(PAIRS)], place, generator=generator)
+    ("low") or above ("high") the explained layer: every kind of pair equally often, four points to a pair.
+    `ValueError` for fewer than twenty instances."""
+    explain, worst = bind(method, baseline=_BLACK, layer="layer"), {"low": 0.0, "high": 0.0}
+    kinds = list(PAIRS) * _rounds(instances, len(PAIRS))
+    for place in worst:
+        for kind in kinds:
+            pair = equal_pair(kind, place, generator=generator)
             x = points_off_kinks(list(pair), _SHAPE, n=4, generator=generator)
             first, second = (explain(model, x, _targets(x)) for model in pair)
             worst[place] = max(worst[place], relative_difference(first, second))
@@ -73,14 +81,15 @@ def implementation_invariance(
 
 def input_invariance(method: Callable, *, instances: int, generator: torch.Generator) -> dict[str, float]:
     """Largest relative change of the map where f₂(x + m) = f₁(x), for a first layer that is dense or an
-    unpadded convolution, and a baseline that is kept ("fixed") or moves by m too; three shifts m."""
+    unpadded convolution, and a baseline that is kept ("fixed") or moves by m too; three shifts m, equally
+    often. `ValueError` for fewer than twelve instances."""
     shifts = [torch.tensor(m).double().view(1, 2, 1, 1) for m in ([-1.0, -1.0], [0.5, 0.5], [0.3, -0.7])]
     worst = {}
     for name, size in (("dense", 6), ("conv", 3)):
         for kind in ("fixed", "moved"):
             worst[f"{kind}_{name}"] = 0.0
-        for k in range(-(-instances // 4)):
-            model, m = random_network(generator=generator, first=size), shifts[k % 3]
+        for m in shifts * _rounds(instances, len(shifts)):
+            model = random_network(generator=generator, first=size)
             twin = shifted_twin(model, "below", m.expand(1, *_SHAPE))
             x = points_off_kinks([model], _SHAPE, n=4, generator=generator)
             before = bind(method, baseline=_BLACK, layer="layer")(model, x, _targets(x))
