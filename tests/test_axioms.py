@@ -174,7 +174,10 @@ ROWS = {  # implementation, input invariance, saturation, sensitivity, completen
         seeded(smoothgrad, seed=0, attribute=saliency, sigma=0.15, samples=8),
         "Yes Yes No No No No Yes",
     ),
-    "integrated_gradients": (partial(integrated_gradients, steps=3000), "Yes Depends(baseline) Yes Yes Yes Yes Yes"),
+    "integrated_gradients": (
+        partial(integrated_gradients, steps=3000),
+        "Yes Depends(baseline) Yes Yes Yes Yes Yes",
+    ),
     "deeplift": (deeplift, "No Depends(baseline) Yes No Yes Yes No"),
     "grad_cam": (grad_cam, "Yes Yes Depends No No No No"),
     "constant": (constant, "Yes Yes Yes No No Yes No"),
@@ -193,7 +196,7 @@ def test_rows_are_those_that_can_be_proved(name):
 
 
 def test_a_sample_that_misses_a_kind_is_refused():
-    """A method may be refuted by one kind of pair only (DeepLIFT by the nested forms), so none may be missed."""
+    """A method may be refuted by one kind of pair only, as DeepLIFT is by the nested forms."""
     with pytest.raises(ValueError, match="at least 20"):
         implementation_invariance(saliency, instances=19, generator=generator())
     with pytest.raises(ValueError, match="at least 12"):

@@ -1,4 +1,4 @@
-"""Class activation maps from gradients (paper §3.3)."""
+"""Class activation maps from gradients, and scores that contrast two classes (paper §3.3)."""
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -12,12 +12,12 @@ def cam_weights(gradient: Tensor) -> Tensor:
     return gradient.mean((2, 3), keepdim=True)
 
 
-def coarse_cam(model: nn.Module, x: Tensor, target: Tensor, *, layer: str) -> Tensor:
-    """ReLU(Σ_k α_k A_k) at the layer's own resolution, (N, 1, h, w)."""
+def signed_cam(model: nn.Module, x: Tensor, target: Tensor, *, layer: str) -> Tensor:
+    """Σ_k α_k A_k at the layer's own resolution, (N, 1, h, w): Grad-CAM before its ReLU."""
     activation, gradient = layer_gradient(model, x, target, layer=find_layer(model, layer))
     if activation.ndim != 4:
         raise ValueError(f"layer {layer!r} gives {tuple(activation.shape)}, not feature maps (N, K, h, w)")
-    return (cam_weights(gradient) * activation).sum(1, keepdim=True).relu()
+    return (cam_weights(gradient) * activation).sum(1, keepdim=True)
 
 
 def upsample(cam: Tensor, x: Tensor) -> Tensor:
@@ -30,9 +30,29 @@ def grad_cam(model: nn.Module, x: Tensor, target: Tensor, *, layer: str) -> Tens
 
     One map for all colours: it is spread evenly over the channels, so that their sum is the map.
     """
-    return upsample(coarse_cam(model, x, target, layer=layer), x).expand_as(x) / x.shape[1]
+    cam = signed_cam(model, x, target, layer=layer).relu()
+    return upsample(cam, x).expand_as(x) / x.shape[1]
 
 
 def guided_grad_cam(model: nn.Module, x: Tensor, target: Tensor, *, layer: str) -> Tensor:
     """Guided backpropagation ⊙ Grad-CAM (paper §3.3; Selvaraju et al. 2017)."""
-    return guided_backprop(model, x, target) * upsample(coarse_cam(model, x, target, layer=layer), x)
+    cam = signed_cam(model, x, target, layer=layer).relu()
+    return guided_backprop(model, x, target) * upsample(cam, x)
+
+
+class Margin(nn.Module):
+    """Scores z (N, K) -> z_P - z_Q for each class Q, P being the predicted class.
+
+    After a model it asks "why P rather than Q?": `nn.Sequential(model, Margin())`, explained at target Q.
+    """
+
+    def forward(self, scores: Tensor) -> Tensor:
+        return scores.amax(1, keepdim=True) - scores
+
+
+class CrossEntropy(nn.Module):
+    """Scores z (N, K) -> -log p_Q for each class Q as the label: the contrast of Prabhushankar et al.
+    (2020). It is log Σ_c exp z_c - z_Q, a `Margin` with a soft maximum."""
+
+    def forward(self, scores: Tensor) -> Tensor:
+        return -scores.log_softmax(1)

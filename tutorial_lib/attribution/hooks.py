@@ -49,7 +49,8 @@ def backward_rule(model: nn.Module, kinds: tuple[type, ...], rule: ActivationRul
 def activation_rule(
     model: nn.Module, rule: ActivationRule, *, kinds: tuple[type, ...] = RELUS, also: tuple[str, ...] = ()
 ) -> Iterator[None]:
-    """Inside the block every ReLU (ReLU6 too) sends back `rule(activation, z, signal)`.
+    """Inside the block every module of these `kinds`, ReLUs unless others are named, sends back
+    `rule(activation, z, signal)`.
 
     `z` is the activation's input, `signal` what arrives from above, both shaped alike
     (Ancona et al. 2018: methods differ in this rule alone). `ValueError` if the graph holds another

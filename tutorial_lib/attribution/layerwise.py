@@ -26,8 +26,9 @@ _UNCHANGED = (*ELEMENTWISE, nn.Flatten, nn.Identity, nn.Dropout, Normalise)
 def lrp(model: nn.Module, x: Tensor, target: Tensor, *, first: LayerRule, above: LayerRule) -> Tensor:
     """Layer-wise relevance propagation (paper §3.2; Bach et al. 2015) of the score, by the rule `first` at
     the lowest layer with weights and `above` at all others; activations hand relevance through,
-    max-pooling to the winner. `model` is an nn.Sequential or has one called `layers`; `ValueError` for
-    other layers."""
+    max-pooling to the winner. A normalisation hands it through too, so relevance is measured from its mean
+    (`lrp_epsilon` measures from black). `model` is an nn.Sequential or has one called `layers`;
+    `ValueError` for other layers."""
     check_input(model, x, target)
     layers, inputs = _sequence(model), [x]
     for layer in layers:

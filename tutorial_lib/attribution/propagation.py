@@ -55,8 +55,8 @@ def deeplift(model: nn.Module, x: Tensor, target: Tensor, *, baseline: Tensor) -
     """DeepLIFT, Rescale rule (paper §3.2; Shrikumar et al. 2017): (x - x̂) times a backward pass with the
     slopes Δf/Δz between the images and their `baseline`, which broadcasts to `x`, in pixel units.
 
-    Complete also where max-pooling and activations touch. `ValueError` for a functional activation or
-    pooling, and for a soft-max: explain logits.
+    Complete also where max-pooling and activations touch; not where units are multiplied, since a product
+    sends back its plain gradient. `ValueError` for a functional activation or pooling, and for a soft-max.
     """
     check_input(model, x, target)
     baseline = check_baseline(x, baseline)
@@ -81,14 +81,15 @@ def rescale(activation: nn.Module, z: Tensor, signal: Tensor) -> Tensor:
 
 
 def rescale_pool(pool: nn.Module, z: Tensor, signal: Tensor) -> Tensor:
-    """The same for max-pooling, where an output's change is split between the winner at the image and
-    the winner at the reference, so that it adds up."""
+    """The same for max-pooling: an output's rise goes to the winner at the image, its fall to the winner at
+    the reference, so that it adds up. Of several winners the first gets it."""
     (z, z_reference), (signal, _) = z.chunk(2), signal.chunk(2)
     (y, winner), (y_reference, winner_before) = _pooled(pool, z), _pooled(pool, z_reference)
-    top, step = torch.maximum(y, y_reference), z - z_reference
-    gained = _put_back(signal * (top - y_reference), winner, z)
-    lost = _put_back(signal * (y - top), winner_before, z)
-    slope = (gained + lost) / step.masked_fill(step == 0, 1.0)
+    place, step = torch.where(y > y_reference, winner, winner_before), z - z_reference
+    moved = torch.zeros_like(z).flatten(2).scatter_add(
+        2, place.flatten(2), (signal * (y - y_reference)).flatten(2)
+    )
+    slope = moved.view_as(z) / step.masked_fill(step == 0, 1.0)
     return torch.cat([slope, torch.zeros_like(slope)])
 
 
@@ -97,6 +98,3 @@ def _pooled(pool: nn.Module, z: Tensor) -> tuple[Tensor, Tensor]:
     options = (pool.kernel_size, pool.stride, pool.padding, pool.dilation, pool.ceil_mode)
     return pooling(z, *options, return_indices=True)
 
-
-def _put_back(values: Tensor, places: Tensor, z: Tensor) -> Tensor:
-    return torch.zeros_like(z).flatten(2).scatter_add(2, places.flatten(2), values.flatten(2)).view_as(z)

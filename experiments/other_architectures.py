@@ -1,0 +1,18 @@
+"""Recorded result: networks of other kinds (C31).
+
+python -m experiments.other_architectures --out data/results
+"""
+
+from pathlib import Path
+
+from experiments.measures.activations import activations
+from experiments.runner import Quantity, command_line
+
+
+def quantities(parts: Path) -> dict[str, Quantity]:
+    """What the file holds, by the name that a chapter reads it with."""
+    return {"activations": activations(parts)}
+
+
+if __name__ == "__main__":
+    command_line("other_architectures", quantities)

@@ -1,0 +1,22 @@
+"""Recorded result: points on a path and samples (C25).
+
+python -m experiments.paths_and_samples --out data/results
+"""
+
+from pathlib import Path
+
+from experiments.measures.completeness import gaps, photograph_gaps
+from experiments.runner import Quantity, command_line
+
+
+def quantities(_parts: Path) -> dict[str, Quantity]:
+    """What the file holds, by the name that a chapter reads it with."""
+    return {
+        "completeness fashion": gaps("fashion"),
+        "completeness shapes": gaps("shapes"),
+        "completeness photographs": photograph_gaps(),
+    }
+
+
+if __name__ == "__main__":
+    command_line("paths_and_samples", quantities)
