@@ -15,9 +15,9 @@ What each chapter took when its stored results were made, and with which version
 is not counted. *Gradients a second* is the speed of the machine at that time, measured on the small
 Fashion-MNIST network; the budget of a chapter is 90 seconds at 11,600. *Peak memory* is the largest memory of
 the process over the whole run, PyTorch included. *Threads* is the number of processor threads that PyTorch
-may use; more of them are faster and change the last digits of a number. *Seed* starts every random generator of the chapter. The tests run the chapters again,
-also with other versions and on other machines, and accept numbers within 2 %, or within a tolerance that the
-cell itself states.
+may use; more of them are faster and change the last digits of a number. *Seed* starts every random generator
+of the chapter. The tests run the chapters again, also with other versions and on other machines, and accept
+numbers within 2 %, or within a tolerance that the cell itself states.
 """
 
 
