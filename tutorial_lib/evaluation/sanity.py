@@ -9,19 +9,19 @@ from tutorial_lib.models.check import find_layer
 
 
 def randomised(model: nn.Module, layer: str, *, generator: torch.Generator) -> nn.Module:
-    """A copy of `model` in which the weight matrices and kernels of `layer` (by name; "" is the whole
-    model) are normal random numbers of the same standard deviation; biases and norms stay.
+    """A copy of `model` in which every parameter of `layer` (by name; "" is the whole model) is replaced by
+    normal random numbers of the same mean and standard deviation; a parameter of equal numbers stays.
 
-    `ValueError` for an unknown layer, or for one without weights: the control would change nothing.
+    `ValueError` for an unknown layer, or for one without parameters: the control would change nothing.
     """
     changed = copy.deepcopy(model)
-    weights = [p for p in find_layer(changed, layer).parameters() if p.ndim > 1]
-    if not weights:
-        raise ValueError(f"layer {layer!r} has no weights to randomise")
+    parameters = list(find_layer(changed, layer).parameters())
+    if not parameters:
+        raise ValueError(f"layer {layer!r} has no parameters to randomise")
     with torch.no_grad():
-        for weight in weights:
-            noise = torch.randn(weight.shape, generator=generator, dtype=weight.dtype)
-            weight.copy_(noise.to(weight.device) * weight.std())
+        for p in parameters:
+            noise = torch.randn(p.shape, generator=generator, dtype=p.dtype).to(p.device)
+            p.copy_(p.mean() + noise * p.std(correction=0))
     return changed
 
 
