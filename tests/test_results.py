@@ -26,8 +26,7 @@ from tutorial_lib.notebook.samples import trained
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted((ROOT / "experiments").rglob("*.py"))
 NAMES = [p.stem for p in SCRIPTS if p.parent.name == "experiments" and "command_line(" in p.read_text("utf8")]
-UNFINISHED = {"class_and_stability", "other_architectures"}  # their runs take hours and are not recorded yet
-NAMES = [name for name in NAMES if name != "runner" and name not in UNFINISHED]
+NAMES = [name for name in NAMES if name != "runner"]
 VALUES = {
     "gap": {"10": torch.tensor([[0.123456789, float("nan")], [1.2345678e-9, -98765.4321]])},
     "accuracy": torch.tensor([0.9, 0.8], dtype=torch.float64),
@@ -256,7 +255,6 @@ class TestLiveSlice:
         for steps, gap in exact.items():
             assert reproduces(found["midpoint in float64"][steps][0, :3], gap)
 
-    @pytest.mark.skipif("class_and_stability" in UNFINISHED, reason="not recorded yet")
     @pytest.mark.parametrize("world", ["fashion", "shapes"])
     def test_stability(self, world):
         found = recorded("class_and_stability").values[f"stability {world}"]["relative"]
@@ -269,7 +267,6 @@ class TestLiveSlice:
         for name, each in live.items():
             assert reproduces(found[name][0, :BATCH], each.relative)
 
-    @pytest.mark.skipif("other_architectures" in UNFINISHED, reason="not recorded yet")
     def test_other_architectures(self):
         found = recorded("other_architectures").values["activations"]
         few, test = found["test image"][:5].long(), fashion_mnist("test")
