@@ -151,7 +151,7 @@ def test_a_model_that_returns_a_tuple():
 
 def test_randomising_nothing_is_refused(net):
     generator = torch.Generator().manual_seed(0)
-    with pytest.raises(ValueError, match="no weights"):
+    with pytest.raises(ValueError, match="no parameters"):
         randomised(net, "1", generator=generator)
     with pytest.raises(ValueError, match="no layer 'head'"):
         randomised(net, "head", generator=generator)

@@ -18,7 +18,7 @@ FILLER = r"\b(simply|just|obviously|clearly|of course|trivially|it is worth noti
 OPENING = ("What you will be able to do", "**You need**", "**Reading** takes", "**running**")
 CLOSING = ("## What remains", "### Key points", "### Would this have caught it?", "### Exercises")
 EXERCISES = ("By hand", "Break it", "Transfer it", "Argue the opposite")
-RECORDING = {"C03", "C31"}  # their recorded runs are not finished; the chapters say so
+RECORDING = {"C03"}  # its recorded run is not finished; the chapter says so
 each_chapter = pytest.mark.parametrize("source", SOURCES, ids=lambda p: p.stem)
 
 

@@ -126,7 +126,15 @@ def test_randomised_changes_a_copy_and_only_that_layer(lite0):
     assert not torch.equal(changed.classifier.weight, before)
     assert changed.classifier.weight.std() == pytest.approx(before.std().item(), rel=0.01)
     assert torch.equal(changed.head[0].weight, lite0.head[0].weight)
-    assert torch.equal(changed.classifier.bias, lite0.classifier.bias)
+    assert not torch.equal(changed.classifier.bias, lite0.classifier.bias)
+    assert changed.classifier.bias.mean() == pytest.approx(lite0.classifier.bias.mean().item(), abs=0.01)
+
+
+def test_randomised_reaches_every_parameter_and_keeps_what_has_no_spread():
+    model = torch.nn.Sequential(torch.nn.Linear(50, 40), torch.nn.BatchNorm1d(40), torch.nn.PReLU()).eval()
+    changed = randomised(model, "", generator=torch.Generator().manual_seed(0))
+    same = [torch.equal(a, b) for a, b in zip(model.parameters(), changed.parameters(), strict=True)]
+    assert same == [False, False, True, True, True]  # a new batch norm and one slope: equal numbers
 
 
 def test_edge_filter_is_sobels():

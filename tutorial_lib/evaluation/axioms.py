@@ -5,7 +5,7 @@ read; it is blind to the paper's entry. Options `baseline` and `layer` are bound
 them; networks and points come from `toys.py`.
 """
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tutorial_lib.evaluation.toys import (
     PAIRS,
     equal_pair,
-    points_off_kinks,
+    networks_and_points,
     random_network,
     saturating_network,
     shifted_twin,
@@ -62,6 +62,13 @@ def _rounds(instances: int, kinds: int) -> int:
     return -(-instances // (4 * kinds))
 
 
+def _random_instance(generator: torch.Generator, **options) -> tuple[Sequence[nn.Module], Tensor]:
+    def draw() -> list[nn.Module]:
+        return [random_network(generator=generator, **options)]
+
+    return networks_and_points(draw, _SHAPE, n=4, generator=generator)
+
+
 def implementation_invariance(
     method: Callable, *, instances: int, generator: torch.Generator
 ) -> dict[str, float]:
@@ -72,8 +79,8 @@ def implementation_invariance(
     kinds = list(PAIRS) * _rounds(instances, len(PAIRS))
     for place in worst:
         for kind in kinds:
-            pair = equal_pair(kind, place, generator=generator)
-            x = points_off_kinks(list(pair), _SHAPE, n=4, generator=generator)
+            draw = partial(equal_pair, kind, place, generator=generator)
+            pair, x = networks_and_points(draw, _SHAPE, n=4, generator=generator)
             first, second = (explain(model, x, _targets(x)) for model in pair)
             worst[place] = max(worst[place], relative_difference(first, second))
     return worst
@@ -89,9 +96,8 @@ def input_invariance(method: Callable, *, instances: int, generator: torch.Gener
         for kind in ("fixed", "moved"):
             worst[f"{kind}_{name}"] = 0.0
         for m in shifts * _rounds(instances, len(shifts)):
-            model = random_network(generator=generator, first=size)
+            (model,), x = _random_instance(generator, first=size)
             twin = shifted_twin(model, "below", m.expand(1, *_SHAPE))
-            x = points_off_kinks([model], _SHAPE, n=4, generator=generator)
             before = bind(method, baseline=_BLACK, layer="layer")(model, x, _targets(x))
             for kind, baseline in (("fixed", _BLACK), ("moved", m)):
                 after = bind(method, baseline=baseline, layer="layer")(twin, x + m, _targets(x))
@@ -136,8 +142,7 @@ def _largest_gap(explain: Attribute, bias: bool, instances: int, generator: torc
     """Over points whose score is at least 0.05 away from that of the black image."""
     worst = 0.0
     for _ in range(-(-instances // 4)):
-        model = random_network(generator=generator, bias=bias)
-        x = points_off_kinks([model], _SHAPE, n=4, generator=generator)
+        (model,), x = _random_instance(generator, bias=bias)
         x = x[score_rise(model, x, _targets(x), baseline=_BLACK).abs() > 0.05]
         if len(x):
             a = explain(model, x, _targets(x))

@@ -5,7 +5,7 @@ The networks built here are float64; points lie off kinks, where autograd's deri
 """
 import copy
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import torch
@@ -211,7 +211,7 @@ def wired_dummies(*, generator: torch.Generator) -> Iterator[tuple[nn.Module, Te
     yield cut, points_off_kinks([cut], (2, 6, 6), n=1, generator=generator), channel
 
 
-def distance_to_kinks(models: list[nn.Module], x: Tensor) -> Tensor:
+def distance_to_kinks(models: Sequence[nn.Module], x: Tensor) -> Tensor:
     """The smallest |z| of any ReLU of any of the models, for each image.  (N, C, H, W) -> (N,)"""
     closest = []
     relus = [module for model in models for module in model.modules() if isinstance(module, nn.ReLU)]
@@ -226,7 +226,7 @@ def distance_to_kinks(models: list[nn.Module], x: Tensor) -> Tensor:
 
 
 def points_off_kinks(
-    models: list[nn.Module], shape: tuple[int, ...], *, n: int, generator: torch.Generator
+    models: Sequence[nn.Module], shape: tuple[int, ...], *, n: int, generator: torch.Generator
 ) -> Tensor:
     """`n` images in [0.1, 1] with every ReLU at least 1e-3 off its kink; `ValueError` if ten draws of
     eight times as many do not hold enough."""
@@ -237,6 +237,20 @@ def points_off_kinks(
         if len(found) >= n:
             return found[:n]
     raise ValueError("too many points lie on kinks: take a smaller network")
+
+
+def networks_and_points(
+    draw: Callable[[], Sequence[nn.Module]], shape: tuple[int, ...], *, n: int, generator: torch.Generator
+) -> tuple[Sequence[nn.Module], Tensor]:
+    """Random networks that `draw` makes, and `points_off_kinks` of them; of five draws the first that has
+    any (a unit that gets nothing sits on its kink for every image, if its bias is close to 0)."""
+    for last in (False, False, False, False, True):
+        models = draw()
+        try:
+            return models, points_off_kinks(models, shape, n=n, generator=generator)
+        except ValueError:
+            if last:
+                raise
 
 
 def rewritten(model: nn.Module, relu: str) -> nn.Module:

@@ -128,8 +128,9 @@ def curves(
     log: str = "", level: tuple[float, str] | None = None,
 ) -> Figure:
     """Lines (x, y) by name; `log` names the logarithmic axes ("x", "y", "xy"); `level` is a dashed
-    horizontal line with its label."""
-    figure = Figure(figsize=(5.6, 3.1), layout="constrained")
+    horizontal line with its label. A long legend stands beside the axes."""
+    beside = len(lines) > 3
+    figure = Figure(figsize=(7.0 if beside else 5.6, 3.1), layout="constrained")
     ax = figure.subplots()
     markers = "os^Dv"
     for i, (name, (x, y)) in enumerate(lines.items()):
@@ -142,7 +143,7 @@ def curves(
     for axis in log:
         ax.set(**{f"{axis}scale": "log"})
     if len(lines) > 1:
-        ax.legend()
+        ax.legend(**{"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if beside else {})
     return figure
 
 
