@@ -33,9 +33,9 @@ def infidelity(
     """E[(I·A - Δ)²], Δ = S_c(x) - S_c(x - I), over `samples` perturbations I = perturb(x, generator), the
     same for all maps; I and the maps are shaped like x (Yeh et al. 2019; paper §4.1).  -> float64
 
-    A is read as a gradient: a map of shares, as of gradient × input, is first divided by x - x̂. `scaled` takes
-    b·A with each image's best b = E[(I·A)Δ] / E[(I·A)²], so that neither unit nor sign of the map matters;
-    b = 0 where no I meets it. It costs samples + 1 passes for any number of maps.
+    A is read as a gradient: a map of shares, such as gradient × input, is first divided by x - x̂. `scaled`
+    takes b·A with each image's best b = E[(I·A)Δ] / E[(I·A)²], so that unit and sign of the map do not
+    matter; b = 0 where no I meets it. It costs samples + 1 passes for any number of maps.
     """
     check_input(model, x, target)
     check_maps(maps, x.shape)

@@ -147,6 +147,24 @@ def curves(
     return figure
 
 
+def descents(
+    panels: Mapping[str, tuple[Sequence[str], Mapping[str, Sequence[float]]]], *, xlabel: str, ylabel: str
+) -> Figure:
+    """Panels side by side on one scale; each has named steps and lines over them, by name. All panels have
+    the lines of the first."""
+    figure = Figure(figsize=(8.6, 3.3), layout="constrained")
+    axes = figure.subplots(1, len(panels), sharey=True)
+    for ax, (title, (steps, lines)) in zip(axes, panels.items(), strict=True):
+        for i, (name, heights) in enumerate(lines.items()):
+            ax.plot(range(len(steps)), heights, marker="os^Dv"[i % 5], markersize=3.5, label=name)
+        ax.axhline(0, color="0.4", linestyle="--", linewidth=1)
+        ax.set_xticks(range(len(steps)), steps, rotation=40, ha="right")
+        ax.set(title=title, xlabel=xlabel)
+    axes[0].set_ylabel(ylabel)
+    axes[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
 def plane(
     lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], points: Mapping[str, tuple[float, float]],
     *, xlabel: str, ylabel: str,
@@ -211,4 +229,30 @@ def bars(groups: Mapping[str, Mapping[str, float]], *, ylabel: str) -> Figure:
     ax.set(ylabel=ylabel)
     if len(names) > 1:
         ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def bumps(
+    panels: Mapping[str, Mapping[str, Sequence[float]]], *, columns: Sequence[str],
+    level: tuple[str, Mapping[str, Sequence[float]]],
+) -> Figure:
+    """Places, 1 at the top, by name over `columns`, a panel for each outer name; `level` is the name of a
+    dashed line and its places in each panel. The best of each column has a ring."""
+    figure = Figure(figsize=(9.2, 3.0 * math.ceil(len(panels) / 2)), layout="constrained")
+    axes = figure.subplots(math.ceil(len(panels) / 2), 2, squeeze=False).ravel()
+    steps = range(len(columns))
+    for ax, (title, lines) in zip(axes, panels.items(), strict=True):
+        ax.plot(steps, level[1][title], color="0.45", linestyle="--", linewidth=1.2)
+        ax.annotate(level[0], (steps[-1], level[1][title][-1]), (8, 0), textcoords="offset points",
+                    va="center", fontsize=7.5, color="0.35")
+        for colour, (name, places) in zip(COLOURS, lines.items(), strict=False):
+            ax.plot(steps, places, "o-", color=colour, linewidth=2, markersize=5)
+            best = [step for step in steps if places[step] == 1]
+            ax.plot(best, [1] * len(best), "o", markersize=10, color=colour, fillstyle="none")
+            for step, (shift, side) in {0: (-8, "right"), steps[-1]: (8, "left")}.items():
+                ax.annotate(name, (step, places[step]), (shift, 0), textcoords="offset points", ha=side,
+                            va="center", fontsize=7.5, color="0.15")
+        ax.set(title=title, ylim=(len(lines) + 0.8, 0.4), xlim=(-0.2, steps[-1] + 0.2), yticks=[])
+        ax.set_xticks(steps, columns)
+        ax.spines[["left", "bottom"]].set_visible(False)
     return figure
