@@ -32,9 +32,9 @@ def inputs() -> tuple[nn.Module, Tensor, Tensor]:
 
 
 def pixel_flipping(quantus, call: dict) -> list:
-    """The logit after each step, black for the highest pixels."""
+    """The logit after each step, 0 for the highest pixels; "black" would be the darkest of each image."""
     metric = quantus.PixelFlipping(
-        features_in_step=SETTINGS["pixels in a step"], perturb_baseline="black", **ALIKE
+        features_in_step=SETTINGS["pixels in a step"], perturb_baseline=0.0, **ALIKE
     )
     return metric(**call, softmax=False)
 
@@ -43,7 +43,7 @@ def faithfulness_correlation(quantus, call: dict) -> list:
     """Of subsets of one size; NumPy's old generator, from which Quantus draws them, is frozen."""
     np.random.seed(SETTINGS["seed of the subsets"])
     metric = quantus.FaithfulnessCorrelation(
-        subset_size=SETTINGS["pixels in a subset"], nr_runs=SETTINGS["subsets"], perturb_baseline="black",
+        subset_size=SETTINGS["pixels in a subset"], nr_runs=SETTINGS["subsets"], perturb_baseline=0.0,
         **ALIKE,
     )
     return metric(**call, softmax=False)

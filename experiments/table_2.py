@@ -7,7 +7,7 @@ from pathlib import Path
 
 from experiments.measures.table_2 import requirements
 from experiments.runner import Quantity, command_line
-from tutorial_lib.notebook.table2 import table_methods
+from tutorial_lib.notebook.table2_methods import table_methods
 
 
 def quantities(_parts: Path) -> dict[str, Quantity]:

@@ -129,7 +129,7 @@ def test_the_gradient_of_a_linear_model_has_no_infidelity_to_any_perturbation(pe
     maps = {"gradient": input_gradient(linear, *batch), "product": gradient_x_input(linear, *batch)}
     found = infidelities(maps, linear, batch, perturb=perturb)
     assert found["gradient"].plain.max() < 1e-24 and found["product"].plain.min() > 1e-6
-    assert 0 <= found["gradient"].scaled.min() and found["gradient"].scaled.max() < 1e-14
+    assert found["gradient"].scaled.min() >= 0 and found["gradient"].scaled.max() < 1e-14
 
 
 @every_perturbation

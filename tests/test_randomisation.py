@@ -63,7 +63,7 @@ def test_pytorchs_own_weights_are_not_those_that_a_training_started_from():
 def test_the_way_down_reaches_every_layer_once(world):
     weighted = weighted_layers(load(f"{world}_natural_100"))
     inside = [[name for name in weighted if f"{name}.".startswith(f"{layer}.")] for layer in DOWN[world]]
-    assert sorted(sum(inside, [])) == sorted(weighted) and all(inside)
+    assert sorted(name for names in inside for name in names) == sorted(weighted) and all(inside)
 
 
 def test_the_way_down_draws_for_the_networks_in_turn():

@@ -93,7 +93,7 @@ def judged(world: str, found: dict) -> dict:
     likeness, down = found["likeness"]["copy 1"], found["way down"]
     shapes = {} if world == "fashion" else {"rank accuracy": found["rank accuracy, trained, wide"]}
     return shapes | {
-        "likeness": only(likeness, "saliency", "random map") if world == "fashion" else likeness,
+        "likeness": only(likeness, "saliency") if world == "fashion" else likeness,
         "edges": {kind: only(each, *EDGES) for kind, each in found["edges"].items()},
     } | {f"top layers, {kind}": only(down[kind], *GUIDED) for kind in ("likeness", "floor", "ceiling")}
 

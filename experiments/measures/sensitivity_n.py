@@ -1,12 +1,11 @@
 """C92: Sensitivity-n of maps of FashionCNN, of a net with one hidden layer, and of softmax regression."""
 
 from collections.abc import Iterable
-from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 
-import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor, cat, nn
 
+from experiments.measures.simple_networks import HIDDEN, NETWORKS, RATES, RECIPE, TRIED, network
 from experiments.runner import Quantity, batches, joined
 from experiments.worlds import BASELINES, nine_methods
 from tutorial_lib.attribution.gradients import seeded
@@ -16,25 +15,15 @@ from tutorial_lib.datasets import fashion_mnist
 from tutorial_lib.evaluation import fidelity
 from tutorial_lib.evaluation.fills import constant
 from tutorial_lib.evaluation.sanity import edge_filter, random_map
-from tutorial_lib.evaluation.toys import Identity
-from tutorial_lib.models.layers import Normalise
-from tutorial_lib.models.zoo import load
 from tutorial_lib.notebook.samples import SEEDS, balanced
 from tutorial_lib.robustness.cards import CONFIRMATION
-from tutorial_lib.robustness.training import RECIPES, train
 from tutorial_lib.scores import logits
 
-IMAGES, BATCH, SUBSETS, HIDDEN, STORED = 100, 10, 100, 160, 10_000
+IMAGES, BATCH, SUBSETS, STORED = 100, 10, 100, 10_000
 SIZES = (1, 3, 10, 30, 100, 200, 392, 627)
 HALF = 392
-BLACK, RECIPE = BASELINES["fashion"], RECIPES["fashion_natural"]
-ALIKE = ("Gradient x Input", "IG", "epsilon-LRP", "DeepLIFT")
-NETWORKS = ("FashionCNN", "one hidden layer", "softmax regression")
-RATES = {"one hidden layer": 2e-3, "softmax regression": 4e-3}
-TRIED = {  # mean accuracy of seeds 0 and 1 on the first 1,000 test images, which no verdict reads
-    "one hidden layer": {5e-4: 0.865, 1e-3: 0.8715, 2e-3: 0.8735, 4e-3: 0.8735, 8e-3: 0.87},
-    "softmax regression": {1e-3: 0.8125, 4e-3: 0.825, 16e-3: 0.8185, 64e-3: 0.7965},
-}
+BLACK = BASELINES["fashion"]
+ALIKE, RIVALS = ("Gradient x Input", "IG", "epsilon-LRP", "DeepLIFT"), ("occlusion", "occlusion 1 x 1", "IG")
 
 
 def methods() -> dict:
@@ -45,31 +34,6 @@ def methods() -> dict:
         "occlusion 1 x 1": partial(occlusion, size=1, stride=1, fill=BLACK),
         "random map": seeded(random_map, seed=7), "edge filter": edge_filter,
     }
-
-
-def built(kind: str) -> nn.Module:
-    """A network without convolutions. The last module of softmax regression is u = ReLU(u) - ReLU(-u): rules
-    ask for an activation, the function stays linear."""
-    first = [Normalise([0.0], [0.35]), nn.Flatten()]
-    if kind == "softmax regression":
-        return nn.Sequential(*first, nn.Linear(784, 10), Identity())
-    return nn.Sequential(*first, nn.Linear(784, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 10))
-
-
-def retrained(kind: str, seed: int, *, rate: float) -> nn.Module:
-    """The book's natural recipe for Fashion-MNIST, with another network and its own learning rate."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = built(kind)
-    return train(replace(RECIPE, rate=rate), model, seed=seed, device="cpu", folder=None).eval()
-
-
-@cache
-def network(kind: str, seed: int) -> nn.Module:
-    """The book's own FashionCNN; another is trained, in seconds."""
-    if kind == "FashionCNN":
-        return load(f"fashion_natural_{seed}")
-    return retrained(kind, seed, rate=RATES[kind])
 
 
 def curves(model: nn.Module, x: Tensor, target: Tensor, draws: Generator) -> dict[str, Tensor]:
@@ -89,7 +53,7 @@ def summary(found: dict) -> dict:
 
     return {
         "mean": {kind: {m: v.nanmean(1) for m, v in found[kind].items()} for kind in NETWORKS},
-        "judged": {"n = 1": at("FashionCNN", 1, methods()), "n = N/2": at("FashionCNN", HALF, methods()),
+        "judged": {"n = 1": at("FashionCNN", 1, RIVALS), "n = N/2": at("FashionCNN", HALF, (*RIVALS, *ALIKE)),
                    "n = N/2, one hidden layer": at("one hidden layer", HALF, ALIKE)},
         "clean accuracy": found["clean accuracy"], "test image": found["test image"][0].long(),
     }
@@ -106,7 +70,7 @@ def sensitivity_n() -> Quantity:
         draws = {kind: Generator().manual_seed(7) for kind in NETWORKS}
         found = {
             kind: joined([curves(model, x[chosen[part]], target[chosen[part]], draws[kind])
-                          for part in batches(IMAGES, size=BATCH)], torch.cat)
+                          for part in batches(IMAGES, size=BATCH)], cat)
             for kind, model in here.items()
         }
         right = {kind: logits(model, x).argmax(1) == target for kind, model in here.items()}
@@ -116,11 +80,11 @@ def sensitivity_n() -> Quantity:
     return Quantity({
         "claims": ["C92"], "networks": "FashionCNN: fashion_natural, from data/weights; one hidden layer: "
         f"784, {HIDDEN} ReLUs, 10; softmax regression: 784, 10",
-        "images": f"{IMAGES}, classified rightly by all fifteen networks", "fill": "black", "subsets": SUBSETS,
-        "sizes": SIZES,
+        "images": f"{IMAGES}, classified rightly by all fifteen networks", "fill": "black",
+        "subsets": SUBSETS, "sizes": SIZES,
         "batch": f"{BATCH} images; one generator of seed 7 draws for the batches in turn",
         "mean": "over the images: seeds x sizes", "judged": "correlation times 10,000: seeds x images",
-        "methods": "the protocol's; occlusion 1 x 1: single pixels, black; random map of seed 7; Sobel's edges",
+        "methods": "the protocol's; occlusion 1 x 1: single pixels, black; random map of seed 7; Sobel",
         "training": f"recipe of fashion_natural: {RECIPE.epochs} epochs, batch {RECIPE.batch}, flips",
         "rates": RATES, "rates tried": {"measured": "accuracy on the tuning images, mean of seeds 0 and 1",
                                         **TRIED},

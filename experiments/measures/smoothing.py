@@ -26,7 +26,8 @@ def methods() -> dict[str, Attribute]:
     noisy = {"seed": 7, "sigma": 0.15, "samples": 32}
     return {
         "saliency": saliency, "SmoothGrad": seeded(smoothgrad, attribute=saliency, **noisy),
-        "gradient": input_gradient, "SmoothGrad, signed": seeded(smoothgrad, attribute=input_gradient, **noisy),
+        "gradient": input_gradient,
+        "SmoothGrad, signed": seeded(smoothgrad, attribute=input_gradient, **noisy),
         "constant map": constant,
     }
 

@@ -31,8 +31,8 @@ def requirements(name: str, method: Callable) -> Quantity:
 
     return Quantity({
         "instances": INSTANCES, "live": LIVE, "method": DETAILS.get(name, "no precision to choose"),
-        "seeds are": "of the generator that draws networks and points, anew for each column", "dtype": "float64",
-        "threads": 1,
+        "seeds are": "of the generator that draws networks and points, anew for each column",
+        "dtype": "float64", "threads": 1,
     }, measure, seeds=(7,))
 
 

@@ -138,7 +138,7 @@ def _responder(
             weights, changed = zip(*(draw() for _ in group), strict=True)
             after = _scores(model, torch.cat(changed), target.repeat(len(group))).view(-1, len(x))
             announced = torch.einsum("knd,mnd->mkn", torch.stack(weights).flatten(2).to(x), stacked)
-            yield announced.double(), before - after.double()
+            yield announced.double(), before - after
 
     return respond
 

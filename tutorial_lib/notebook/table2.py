@@ -1,39 +1,21 @@
-"""The book's Table 2: a method put to the requirements of the paper, and the paper's table (protocol, section 2).
+"""The book's Table 2: a method put to the paper's requirements, and the paper's table (protocol, section 2).
 
 The lines between Yes, No and Depends are those that were registered with the claims. Only `paper_table`
 reads the paper's entries.
 """
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
 
-from tutorial_lib.attribution.cam import grad_cam
-from tutorial_lib.attribution.gradients import (
-    deconvnet,
-    expected_gradients,
-    gradient_x_input,
-    guided_backprop,
-    integrated_gradients,
-    saliency,
-    seeded,
-    smoothgrad,
-    squared,
-    vargrad,
-)
-from tutorial_lib.attribution.perturbation import occlusion
-from tutorial_lib.attribution.propagation import deeplift, lrp_epsilon
 from tutorial_lib.evaluation.axioms import (
     implementation_invariance,
     input_invariance,
     saturation,
     sensitivity,
 )
-from tutorial_lib.evaluation.sanity import edge_filter, random_map
 from tutorial_lib.evaluation.statistics import Interval, exact
 from tutorial_lib.notebook.claims import all_claims, cell_of
-from tutorial_lib.scores import input_gradient
 
 COLUMNS = {  # the column, and what its quantities vary, in the order of their names' parts
     "implementation invariance": (implementation_invariance, ["place"]),
@@ -42,60 +24,10 @@ COLUMNS = {  # the column, and what its quantities vary, in the order of their n
     "sensitivity": (sensitivity, []),
 }
 PAPER_NAMES = {
-    "Saliency": "saliency", "GBP": "guided backprop", "SG": "SmoothGrad", "GxI": "Gradient x Input", "IG": "IG",
-    "DeepLIFT": "DeepLIFT", "Grad-CAM": "Grad-CAM",
+    "Saliency": "saliency", "GBP": "guided backprop", "SG": "SmoothGrad", "GxI": "Gradient x Input",
+    "IG": "IG", "DeepLIFT": "DeepLIFT", "Grad-CAM": "Grad-CAM",
 }
 FACTORS = ("world", "order", "fill", "control")
-
-
-def table_methods() -> dict[str, Callable]:
-    """The seven methods of the paper's table and nine others with the protocol's settings; `baseline` and
-    `layer` are left open."""
-    noisy = {"seed": 7, "attribute": saliency, "sigma": 0.15, "samples": 32}
-    return {
-        "saliency": saliency, "guided backprop": guided_backprop, "SmoothGrad": seeded(smoothgrad, **noisy),
-        "Gradient x Input": gradient_x_input, "IG": integral, "DeepLIFT": deeplift, "Grad-CAM": grad_cam,
-        "DeconvNet": deconvnet, "epsilon-LRP": partial(lrp_epsilon, epsilon=1e-6),
-        "SmoothGrad-Squared": seeded(smoothgrad, **{**noisy, "attribute": squared(saliency)}),
-        "VarGrad": seeded(vargrad, **noisy), "expected gradients": _one_reference, "occlusion": _pixel_by_pixel,
-        "random map": seeded(random_map, seed=7), "constant map": lambda _model, x, _target: torch.ones_like(x),
-        "edge filter": edge_filter,
-    }
-
-
-def integral(model: nn.Module, x: Tensor, target: Tensor, *, baseline: Tensor) -> Tensor:
-    """Integrated gradients of a network of ReLUs: the path in 32 parts, of which those with different
-    slopes at their ends are halved, down to 1/65,536 of the path. It begins at α = 1e-7, since the baseline
-    may lie on a kink."""
-    def slopes(images: Tensor, places: Tensor) -> Tensor:
-        points = torch.lerp(baseline.expand_as(x)[images], x[images], places.view(-1, 1, 1, 1))
-        return input_gradient(model, points, target[images])
-
-    places, images, total = torch.linspace(1e-7, 1, 33).to(x), torch.arange(len(x)), torch.zeros_like(x)
-    ends = slopes(images.repeat_interleave(33), places.repeat(len(x))).unflatten(0, (-1, 33))
-    left, right = ends[:, :-1].flatten(0, 1), ends[:, 1:].flatten(0, 1)
-    images, starts, width = images.repeat_interleave(32), places[:-1].repeat(len(x)), places[1] - places[0]
-    for _ in range(11):
-        bent = (left - right).abs().flatten(1).amax(1) > 1e-9 * (1e-3 + left.abs().flatten(1).amax(1))
-        total.index_add_(0, images[~bent], width * left[~bent])
-        images, starts, left, right, width = images[bent], starts[bent], left[bent], right[bent], width / 2
-        if not len(images):
-            break
-        middle = slopes(images, starts + width)
-        images, starts = images.repeat(2), torch.cat([starts, starts + width])
-        left, right = torch.cat([left, middle]), torch.cat([middle, right])
-    return (x - baseline) * total.index_add_(0, images, width * (left + right) / 2)
-
-
-def _one_reference(model: nn.Module, x: Tensor, target: Tensor, *, baseline: Tensor) -> Tensor:
-    """Expected gradients whose 200 references are all the same."""
-    many = baseline.expand(200, -1, -1, -1)
-    return seeded(expected_gradients, seed=7, baselines=many)(model, x, target)
-
-
-def _pixel_by_pixel(model: nn.Module, x: Tensor, target: Tensor, *, baseline: Tensor) -> Tensor:
-    """Occlusion, for images of 6 × 6 pixels and less."""
-    return occlusion(model, x, target, size=1, stride=1, fill=baseline)
 
 
 def measured(title: str, method: Callable, *, instances: int, seed: int = 7) -> dict[str, Interval]:
@@ -119,12 +51,83 @@ def row(method: Callable, *, instances: int = 100, seed: int = 7) -> dict[str, s
 
 def cells(title: str, quantities: dict[str, Interval]) -> dict[str, str]:
     """The cell of a column that follows from its quantities, and those of its parts."""
-    item = next(i for i in all_claims().values() if i.get("column") == title.replace(" ", "_"))
+    item = _item(title)
     found = {title: _with_reason(cell_of(item["cell"], quantities), quantities, COLUMNS[title][1])}
     for part, branches in item.get("sub_results", {}).items():
         cell = cell_of(branches, quantities)
         found["· " + part.replace("_", " ")] = "Depends (biases)" if cell == "Depends" else cell
     return found
+
+
+class Divided(NamedTuple):
+    """A factor of the fidelity column with its best and its worst level: the smallest ends among the gains
+    of the one, the largest among those of the other."""
+
+    factor: str
+    best: str
+    worst: str
+    best_level: Interval
+    worst_level: Interval
+
+
+def divide(gains: Mapping[tuple[str, ...], Interval]) -> Divided:
+    """The factor for which the smallest lower end of one level lies farthest above (or least below) the
+    largest upper end of another. If all gains of one level lie above a line and all of another below it,
+    then it is the only factor of which this is true."""
+    found = []
+    for i, factor in enumerate(FACTORS):
+        names = {key[i] for key in gains}
+        levels = {name: [q for key, q in gains.items() if key[i] == name] for name in names}
+        _, best = max((_ends(min, level).lo, name) for name, level in levels.items())
+        _, worst = min((_ends(max, level).hi, name) for name, level in levels.items())
+        found.append(Divided(factor, best, worst, _ends(min, levels[best]), _ends(max, levels[worst])))
+    return max(found, key=lambda d: d.best_level.lo - d.worst_level.hi)
+
+
+def fidelity(gains: Mapping[tuple[str, ...], Interval]) -> dict[str, Interval]:
+    """What the fidelity column reads of a method's gains, each with its world, order, fill and control."""
+    divided = divide(gains)
+    return {
+        "weakest": _ends(min, gains.values()), "strongest": _ends(max, gains.values()),
+        "best_level": divided.best_level, "worst_level": divided.worst_level,
+    }
+
+
+def fidelity_cell(gains: Mapping[tuple[str, ...], Interval]) -> str:
+    """The cell of the fidelity column, for Depends with the factor."""
+    cell = cell_of(_item("fidelity")["cell"], fidelity(gains))
+    return f"Depends ({divide(gains).factor})" if cell == "Depends" else cell
+
+
+def _ends(extreme: Callable, gains: Iterable[Interval]) -> Interval:
+    """The smallest, or the largest, of some intervals' values, of their lower and of their upper ends."""
+    gains = list(gains)
+    value, lo, hi = (extreme(getattr(q, end) for q in gains) for end in ("value", "lo", "hi"))
+    return Interval(value, lo, hi, len(gains), gains[0].level)
+
+
+def gains_of(values: dict, method: str) -> dict[tuple[str, ...], Interval]:
+    """The 32 gains of a method in the recorded result `removal`, by world, order, fill and control."""
+    return {
+        (world, *key.split(", ")): Interval(table[method][1].item(), *table[method][[0, 2]].tolist(), 5, 0.99)
+        for world, each in values.items() for key, table in each["gain"].items()
+    }
+
+
+def paper_table() -> dict[str, dict[str, str]]:
+    """The paper's Table 2: method, requirement, entry, with what it depends on."""
+    found = {name: {} for name in PAPER_NAMES.values()}
+    for item in all_claims().values():
+        if "table2" in item:
+            entry, where = item["paper_entry"], item["table2"]
+            reason = f" ({entry['on']})" if entry["cell"] == "Depends" else ""
+            found[PAPER_NAMES[where["method"]]][where["requirement"]] = entry["cell"] + reason
+    return found
+
+
+def _item(title: str) -> dict:
+    """A claim of the column; all have one rule."""
+    return next(i for i in all_claims().values() if i.get("column") == title.replace(" ", "_"))
 
 
 def _with_reason(cell: str, quantities: dict[str, Interval], factors: list[str]) -> str:
