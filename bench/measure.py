@@ -40,37 +40,36 @@ def bare_pass(model: nn.Module, x: Tensor, target: Tensor, *, gradient: bool) ->
 
 
 class Passes(NamedTuple):
-    """Images that go forward only, and images that go forward and back."""
+    """Of images that go forward only, and of images that go forward and back."""
 
-    forward: int = 0
-    gradient: int = 0
+    forward: int | dict = 0
+    gradient: int | dict = 0
 
 
 class Floor:
-    """The time that a number of passes takes at least: the bare network at the batch size that suits it."""
+    """The time that a number of passes takes at least: the bare network at the batch size that suits it.
+
+    `costs` are the microseconds of an image's pass by batch size, which chose the best.
+    """
 
     def __init__(self, model: nn.Module, x: Tensor, target: Tensor):
-        self.batches = Passes(*(_best_batch(model, x, target, gradient=g) for g in (False, True)))
-        self._calls = [
-            bare_pass(model, *_repeated(x, target, size), gradient=g)
-            for size, g in zip(self.batches, (False, True), strict=True)
-        ]
+        def call(size: int, gradient: bool) -> Call:
+            return bare_pass(model, *_repeated(x, target, size), gradient=gradient)
+
+        self.costs = Passes(*(
+            {size: 1e6 * min(seconds(call(size, gradient)) for _ in range(5)) / size for size in SIZES}
+            for gradient in (False, True)
+        ))  # fmt: skip
+        self.batches = Passes(*(min(costs, key=costs.get) for costs in self.costs))
+        self._calls = [call(self.batches.forward, False), call(self.batches.gradient, True)]
 
     def seconds(self, passes: Passes) -> float:
-        """Measured now: the images of whole batches, and their time reduced to `passes`."""
+        """Measured now: the time of whole batches, reduced to so many images."""
         total = 0.0
         for number, size, call in zip(passes, self.batches, self._calls, strict=True):
             batches = -(-number // size)
             total += sum(seconds(call) for _ in range(batches)) * number / max(1, batches * size)
         return total
-
-
-def _best_batch(model: nn.Module, x: Tensor, target: Tensor, *, gradient: bool) -> int:
-    def cost(size: int) -> float:
-        call = bare_pass(model, *_repeated(x, target, size), gradient=gradient)
-        return min(seconds(call) for _ in range(5)) / size
-
-    return min(SIZES, key=cost)
 
 
 def _repeated(x: Tensor, target: Tensor, size: int) -> tuple[Tensor, Tensor]:

@@ -52,7 +52,8 @@ def fashion() -> World:
 
 def shapes() -> World:
     """ShapesResNet, 64 × 64, and 60 planted shapes."""
-    model, x = load("shapes_natural_100"), planted_shapes(60, generator=torch.Generator().manual_seed(7)).images
+    draws = torch.Generator().manual_seed(7)
+    model, x = load("shapes_natural_100"), planted_shapes(60, generator=draws).images
     return World(model, x, model(x).argmax(1), "blocks.3", torch.full((1, 1, 1, 1), 0.5))
 
 

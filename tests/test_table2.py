@@ -10,7 +10,10 @@ from tutorial_lib.attribution.gradients import integrated_gradients
 from tutorial_lib.evaluation.axioms import relative_difference, score_rise
 from tutorial_lib.evaluation.statistics import Interval, exact
 from tutorial_lib.evaluation.toys import PAIRS, Nested, equal_pair, points_off_kinks
+from tutorial_lib.notebook import plots
 from tutorial_lib.notebook.claims import Claim, all_claims, claim, compared
+from tutorial_lib.notebook.panels import interval_strips
+from tutorial_lib.notebook.results import recorded, reproduces
 from tutorial_lib.notebook.table2 import (
     FACTORS,
     cells,
@@ -18,9 +21,11 @@ from tutorial_lib.notebook.table2 import (
     fidelity,
     fidelity_cell,
     gains_of,
+    measured,
     paper_table,
 )
 from tutorial_lib.notebook.table2_methods import integral, table_methods
+from tutorial_lib.notebook.tables import verdict_table
 
 LEVELS = (
     ("fashion", "shapes"), ("morf", "lerf"), ("black", "mean", "random", "imputed"), ("blank", "other image"),
@@ -201,3 +206,30 @@ def test_cells_of_a_column_follow_from_numbers_alone():
     numbers = {"fixed_dense": 0.5, "fixed_conv": 0.4, "moved_dense": 1e-16, "moved_conv": 1e-15}
     found = cells("input invariance", {name: exact(value, n=12) for name, value in numbers.items()})
     assert found == {"input invariance": "Depends (baseline)"}
+
+
+class TestFigures:
+    def test_the_table_shows_both_entries_and_is_small(self):
+        ours = {"a": {"one": "Yes", "two": "Depends (fill)"}, "b": {"one": "No", "two": "undecided"}}
+        theirs = {"a": {"one": "Yes", "two": "No"}}
+        words = {"a": {"one": "holds", "two": "holds in part"}}
+        figure = verdict_table(ours, theirs, words)
+        texts = [text.get_text() for text in figure.axes[0].texts]
+        for text in ("Yes", "= paper: Yes", "Depends", "fill", "≈ paper: No", "undecided", "b"):
+            assert text in texts
+        assert isinstance(figure, plots.TableFigure) and len(plots._few_colours(figure)) < 100_000
+
+    def test_strips_draw_every_interval(self):
+        bars = {"x": [(0.0, 0.1, 0.2), (0.1, 0.2, 0.4)], "y": [(-0.2, 0.0, 0.1)]}
+        figure = interval_strips({"m": bars, "n": bars}, columns=2, line=0.02, xlabel="gain")
+        drawn = [tuple(line.get_xdata()) for line in figure.axes[0].lines]
+        assert {(0.0, 0.2), (0.1, 0.4), (-0.2, 0.1)} <= set(drawn) and len(figure.axes) == 2
+
+
+@pytest.mark.parametrize("name", ["saliency", "DeepLIFT", "epsilon-LRP"])
+def test_the_recorded_numbers_of_few_instances_come_out_again(name):
+    stored = recorded("table_2").values[name]["implementation invariance"]["live"]
+    live = measured("implementation invariance", table_methods()[name], instances=20)
+    for key, value in stored.items():
+        now = torch.tensor([live[key].value]).double()
+        assert reproduces(value, now) or max(value.item(), now.item()) < 1e-9

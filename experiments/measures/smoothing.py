@@ -73,7 +73,8 @@ def summary(found: dict) -> dict:
         for pair, (smooth, plain) in PAIRS.items()
     }
     return {
-        "log ratio": ratios,
+        "log ratio": {kind: (v * 1e4).round() / 1e4 for kind, v in ratios["absolute"].items()},
+        "mean log ratio, signed": {kind: v.nanmean(1) for kind, v in ratios["signed"].items()},
         "mean": {kind: {name: v.nanmean(1) for name, v in each.items()} for kind, each in found.items()},
         "first images": {kind: {name: v[0, :FIRST] for name, v in each.items()}
                          for kind, each in found.items()},
@@ -100,7 +101,7 @@ def smoothing(world: str) -> Quantity:
         "noisy baseline": f"the same, {SAMPLES_OF_I} draws of {BASELINES[world].item()} + {SIGMA} · noise",
         "methods": "saliency |gradient|; SmoothGrad sigma 0.15, 32 samples, generator seed 7, of |gradient| "
         "and of the gradient; constant map; random map; Sobel's edges",
-        "log ratio": "smooth over plain: pair, measure: seeds x images",
+        "log ratio": "SmoothGrad over saliency: seeds x images; signed: SmoothGrad of the gradient over it",
         "first images": f"seed 100, {FIRST} images",
         "batch": f"{BATCH} images; one generator of seed 7 draws for the batches in turn",
         "dtype": "float32", "threads": 1,

@@ -65,7 +65,7 @@ def interval_strips(
     for ax in axes[len(panels) :]:
         ax.set_axis_off()
     figure.supxlabel(xlabel, fontsize=9)
-    figure.legend(handles.values(), handles, loc="outside lower center", ncols=5, fontsize=9)
+    figure.legend(handles.values(), handles, loc="outside upper center", ncols=5, fontsize=9)
     return figure
 
 

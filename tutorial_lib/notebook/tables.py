@@ -49,7 +49,7 @@ def _verdict_cell(ax: Axes, place: tuple[float, float, float], mine: str, other:
     entry, _, reason = mine.partition(" (")
     lines = [(entry, 11 if len(entry) < 9 else 9.5, "bold")]
     lines += [(reason.rstrip(")").replace("first layer", "layer 1"), 7.5, "normal")] if reason else []
-    lines += [(f"{sign} paper: {other.partition(' (')[0]}", 8, "normal")] if other else []
+    lines += [(f"{sign} paper: {other.partition(' (')[0]}", 7.5, "normal")] if other else []
     for k, (text, size, weight) in enumerate(lines):
         y = top + height * (k + 0.7) / (len(lines) + 0.4)
         ax.text(left + 0.5, y, text, ha="center", va="center", fontsize=size, weight=weight, color="0.1")
