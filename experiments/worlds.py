@@ -3,19 +3,26 @@
 from functools import partial
 
 import torch
+from torch import Tensor
 
 from tutorial_lib.attribution.cam import grad_cam
 from tutorial_lib.attribution.gradients import (
+    deconvnet,
+    expected_gradients,
     gradient_x_input,
     guided_backprop,
     integrated_gradients,
     saliency,
     seeded,
     smoothgrad,
+    squared,
+    vargrad,
 )
 from tutorial_lib.attribution.perturbation import occlusion
+from tutorial_lib.attribution.pixels import max_over_colour, sum_over_colour
 from tutorial_lib.attribution.propagation import deeplift, lrp_epsilon
-from tutorial_lib.datasets import fashion_mnist
+from tutorial_lib.datasets import fashion_mnist, planted_shapes
+from tutorial_lib.evaluation.sanity import edge_filter, random_map
 from tutorial_lib.notebook.samples import fashion_sample, shapes_sample
 from tutorial_lib.scores import Attribute
 
@@ -25,7 +32,8 @@ NUMBERS = {"fashion": 200, "shapes": 60}
 BASELINES = {"fashion": BLACK, "shapes": GREY}
 LAYERS = {"fashion": "layers.6", "shapes": "blocks.3"}  # the last activation with more than one place
 WINDOWS = {"fashion": 4, "shapes": 8}
-ABSOLUTE = ("saliency", "SmoothGrad")  # maps of absolute values: the largest channel, not the sum
+# maps without signs: the largest channel, not the sum
+ABSOLUTE = ("saliency", "SmoothGrad", "SmoothGrad-Squared", "VarGrad")
 
 
 def nine_methods(world: str) -> dict[str, Attribute]:
@@ -43,6 +51,29 @@ def nine_methods(world: str) -> dict[str, Attribute]:
         "Grad-CAM": partial(grad_cam, layer=LAYERS[world]),
         "occlusion": partial(occlusion, size=size, stride=size, fill=grey),
     }
+
+
+def more_methods(world: str) -> dict[str, Attribute]:
+    """What goes through the columns of Table 2 beside its own rows: relatives, and maps without a model."""
+    noisy = {"seed": 7, "attribute": saliency, "sigma": 0.15, "samples": 32}
+    if world == "fashion":
+        some = fashion_mnist("train").images[::50]
+    else:
+        some = planted_shapes(200, generator=torch.Generator().manual_seed(1)).images
+    return {
+        "DeconvNet": deconvnet,
+        "SmoothGrad-Squared": seeded(smoothgrad, **{**noisy, "attribute": squared(saliency)}),
+        "VarGrad": seeded(vargrad, **noisy),
+        "expected gradients": seeded(expected_gradients, seed=7, baselines=some),
+        "random map": seeded(random_map, seed=7),
+        "constant map": lambda _model, x, _target: torch.ones_like(x),
+        "edge filter": edge_filter,
+    }
+
+
+def pixel_map(name: str, attribution: Tensor) -> Tensor:
+    """One number for each pixel, by the rule of the method of this name.  (N, C, H, W) -> (N, H, W)"""
+    return (max_over_colour if name in ABSOLUTE else sum_over_colour)(attribution)
 
 
 def described(world: str) -> dict:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from tutorial_lib.attribution.gradients import saliency, seeded, smoothgrad
-from tutorial_lib.notebook import plots
+from tutorial_lib.notebook import panels, plots
 from tutorial_lib.notebook.interactive import Explorer, FrameSlider
 from tutorial_lib.notebook.laws import law, show_source
 from tutorial_lib.notebook.passport import Passport
@@ -70,6 +70,23 @@ def test_a_plane_has_equal_units_and_names_its_points():
     ax = figure.axes[0]
     assert [list(line.get_ydata()) for line in ax.lines] == [[0, 2], [1]]
     assert ax.get_aspect() == 1 and [text.get_text() for text in ax.texts] == ["P"]
+
+
+def test_descents_share_one_scale_and_name_their_steps():
+    lines = {"one": (["top", "all"], {"a": [1, 0.5], "b": [0.2, 0]}), "two": (["x"], {"a": [3], "b": [1]})}
+    left, right = panels.descents(lines, xlabel="x", ylabel="y").axes
+    assert [list(line.get_ydata()) for line in left.lines[:2]] == [[1, 0.5], [0.2, 0]]
+    assert [label.get_text() for label in left.get_xticklabels()] == ["top", "all"]
+    assert left.get_ylim() == right.get_ylim() and right.get_title() == "two"
+    assert [text.get_text() for text in right.get_legend().get_texts()] == ["a", "b"]
+
+
+def test_spots_are_named_and_stand_where_they_should():
+    figure = panels.spots({"A": (0.1, 0.8), "B": (1, 0.2)}, xlabel="x", ylabel="y", level=(0.1, "chance"))
+    ax = figure.axes[0]
+    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in ax.lines[:2]] == [(0.1, 0.8), (1, 0.2)]
+    assert [text.get_text() for text in ax.texts] == ["A", "B", "chance"]
+    assert list(ax.lines[2].get_ydata()) == [0.1, 0.1]
 
 
 def test_an_all_zero_map_stays_white():
@@ -148,3 +165,13 @@ def test_passport_is_readable_and_json():
     facts = json.loads(json.dumps(bundle["application/json"]))
     assert facts["seed"] == 3 and facts["peak memory in MB"] > 100 and "torch" in facts
     assert "seed: 3" in bundle["text/plain"]
+
+
+def test_bumps_draw_the_places_downwards_and_ring_the_best():
+    figure = plots.bumps({"p": {"a": [1, 2], "b": [2, 1]}, "q": {"a": [2, 2], "b": [1, 1]}},
+                         columns=["x", "y"], level=("chance", {"p": [2.5, 1.5], "q": [2.5, 2.5]}))
+    first, second = figure.axes
+    drawn = [list(line.get_ydata()) for line in first.lines]
+    assert drawn == [[2.5, 1.5], [1, 2], [1], [2, 1], [1]] and first.get_ylim()[0] > first.get_ylim()[1]
+    assert [list(line.get_xdata()) for line in second.lines[2::2]] == [[], [0, 1]]
+    assert [text.get_text() for text in first.texts] == ["chance", "a", "a", "b", "b"]

@@ -1,4 +1,4 @@
-"""Occlusion, RISE and LIME against captum and closed forms; the fills against a dense solution."""
+"""Occlusion, RISE and LIME against captum and closed forms."""
 
 from functools import partial
 
@@ -16,7 +16,6 @@ from tutorial_lib.attribution.captum_bridge import from_captum, largest_differen
 from tutorial_lib.attribution.gradients import gradient_x_input, seeded
 from tutorial_lib.attribution.perturbation import lime, occlusion, rise
 from tutorial_lib.attribution.pixels import sum_over_colour
-from tutorial_lib.evaluation.fills import constant, imputed
 
 BLACK, GREY = (torch.full((1, 3, 1, 1), value, dtype=torch.float64) for value in (0.0, 0.4))
 METHODS = {
@@ -308,91 +307,3 @@ def test_feature_vectors_are_refused_with_a_remedy(method):
 def test_a_class_that_does_not_exist_is_refused(method, net, batch):
     with pytest.raises(ValueError, match="classes 0 to 4"):
         method(net, batch[0], torch.full((7,), 5))
-
-
-# Fills
-
-
-def holes(n=4, side=12, share=0.5):
-    generator = torch.Generator().manual_seed(6)
-    x = torch.rand(n, 3, side, side, dtype=torch.float64, generator=generator)
-    return x, torch.rand(n, 1, side, side, generator=generator) < share
-
-
-def dense_solution(image, removed):
-    """The imputation of one image (C, H, W) by one dense linear system over all pixels."""
-    side = image.shape[1]
-    system, right = torch.eye(side**2).double(), image.flatten(1).T.clone()
-    for p in removed.flatten().nonzero().flatten().tolist():
-        row, column = divmod(p, side)
-        near = [(row + a, column + b, 2 - abs(a * b)) for a in (-1, 0, 1) for b in (-1, 0, 1) if a or b]
-        near = [(r, c, w) for r, c, w in near if 0 <= r < side and 0 <= c < side]
-        for r, c, w in near:
-            system[p, r * side + c] = -w / sum(n[2] for n in near)
-        right[p] = 0
-    return torch.linalg.solve(system, right).T.view_as(image)
-
-
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_imputation_solves_its_linear_system(share):
-    x, removed = holes(share=share)
-    filled = imputed(x, removed, generator=torch.Generator(), noise=0.0, iterations=3000)
-    expected = torch.stack([dense_solution(x[i], removed[i]) for i in range(len(x))])
-    assert (filled - expected).abs().max() < 1e-10
-
-
-def test_a_hundred_steps_are_enough_for_a_patch_and_for_scattered_pixels():
-    x, scattered = holes(side=28)
-    patch = torch.zeros_like(scattered)
-    patch[:, :, 8:16, 12:20] = True
-    for removed in (scattered, patch):
-        filled, exact = (
-            imputed(x, removed, generator=torch.Generator(), noise=0.0, iterations=n) for n in (100, 5000)
-        )
-        assert (filled - exact).abs().max() < 0.002
-
-
-def test_imputation_touches_nothing_else_and_its_noise_is_as_wide_as_asked():
-    x, removed = holes(n=40, side=28)
-    quiet, noisy = (
-        imputed(x, removed, generator=torch.Generator().manual_seed(1), noise=s) for s in (0, 0.01)
-    )
-    gone = removed.expand_as(x)
-    assert torch.equal(quiet[~gone], x[~gone]) and torch.equal(noisy[~gone], x[~gone])
-    assert abs((noisy - quiet)[gone].std() / 0.01 - 1) < 0.02
-    assert quiet[gone].min() >= 0 and quiet[gone].max() <= 1
-
-
-def test_a_linear_ramp_is_imputed_exactly_inside_the_image():
-    ramp = torch.linspace(0, 1, 12, dtype=torch.float64).expand(1, 2, 12, 12)
-    removed = torch.zeros(1, 1, 12, 12, dtype=torch.bool)
-    removed[:, :, 4:8, 3:7] = True
-    filled = imputed(ramp, removed, generator=torch.Generator(), noise=0.0, iterations=500)
-    assert (filled - ramp).abs().max() < 1e-10
-
-
-def test_where_nothing_is_left_the_fill_is_grey():
-    x, removed = holes(share=2.0)
-    assert removed.all()
-    filled = imputed(x, removed, generator=torch.Generator(), noise=0.0)
-    assert torch.allclose(filled, torch.full_like(x, 0.5))
-
-
-def test_constant_fill_and_occlusion_agree(net, batch):
-    x, target = batch
-    removed = torch.zeros(1, 1, 16, 16, dtype=torch.bool)
-    removed[:, :, 4:8, 4:8] = True
-    filled = constant(x, removed, value=GREY)
-    drop = scores.class_score(net, x, target) - scores.class_score(net, filled, target)
-    assert torch.allclose(3 * occlusion(net, x, target, size=4, stride=4, fill=GREY)[:, 0, 5, 5], drop)
-
-
-@pytest.mark.parametrize(
-    "fill", [partial(constant, value=GREY), partial(imputed, generator=torch.Generator().manual_seed(0))]
-)
-def test_fills_refuse_masks_that_do_not_fit(fill):
-    x, removed = holes()
-    with pytest.raises(ValueError, match="removed > 0"):
-        fill(x, removed.float())
-    with pytest.raises(ValueError, match=r"\(N, 1, H, W\)"):
-        fill(x, removed[:, 0])

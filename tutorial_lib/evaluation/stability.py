@@ -5,20 +5,24 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from tutorial_lib.evaluation.maps import check_maps
 from tutorial_lib.scores import Attribute, check_input, logits
 
 
-class MaxSensitivity(NamedTuple):
-    """max ‖A(y) - A(x)‖ (Yeh et al. 2019), and the same over ‖A(x)‖ (captum's form), each (N,)."""
+class Stability(NamedTuple):
+    """max ‖A(y) - A(x)‖ (Yeh et al. 2019), the same over ‖A(x)‖ (captum's form), max ‖A(y) - A(x)‖ / ‖y - x‖
+    (local Lipschitz estimate, Alvarez-Melis & Jaakkola 2018), and how many y counted, each (N,)."""
 
     absolute: Tensor
     relative: Tensor
+    lipschitz: Tensor
+    kept: Tensor
 
 
 def max_sensitivity(
     methods: Mapping[str, Attribute], model: nn.Module, x: Tensor, target: Tensor, *, radius: float,
     samples: int = 10, generator: torch.Generator,
-) -> dict[str, MaxSensitivity]:
+) -> dict[str, Stability]:
     """Largest l2 change of the whole map over `samples` images y drawn evenly from the l∞ ball of `radius`
     around x (not cut to [0, 1]), the same y for every method (Yeh et al. 2019).
 
@@ -29,25 +33,30 @@ def max_sensitivity(
     check_input(model, x, target)
     if radius <= 0 or samples < 1:
         raise ValueError(f"radius and samples must be positive, not {radius} and {samples}")
-    decision = logits(model, x).argmax(1)
+    decision, counts = logits(model, x).argmax(1), torch.zeros_like(target)
     maps = {name: _explain(name, method, model, x, target) for name, method in methods.items()}
-    largest = {name: x.new_full(x.shape[:1], torch.nan) for name in methods}
+    change, slope = ({name: x.new_full(x.shape[:1], torch.nan) for name in methods} for _ in range(2))
     for _ in range(samples):
         u = torch.rand(x.shape, generator=generator, dtype=x.dtype, device=generator.device)
         y = x + radius * (2 * u.to(x.device) - 1)
-        kept = logits(model, y).argmax(1) == decision
+        kept, step = logits(model, y).argmax(1) == decision, _norm(y - x)
+        counts += kept
         for name, method in methods.items():
-            change = (_explain(name, method, model, y, target) - maps[name]).flatten(1).norm(dim=1)
-            largest[name] = torch.where(kept, torch.fmax(largest[name], change), largest[name])
-    sizes = {name: a.flatten(1).norm(dim=1) for name, a in maps.items()}
+            moved = _norm(_explain(name, method, model, y, target) - maps[name]).where(kept, torch.nan)
+            change[name] = torch.fmax(change[name], moved)
+            slope[name] = torch.fmax(slope[name], moved / step)
+    sizes = {name: _norm(a) for name, a in maps.items()}
     return {
-        name: MaxSensitivity(most, most / sizes[name].masked_fill(sizes[name] == 0, torch.nan))
-        for name, most in largest.items()
+        name: Stability(most, most / sizes[name].where(sizes[name] > 0, torch.nan), slope[name], counts)
+        for name, most in change.items()
     }
+
+
+def _norm(change: Tensor) -> Tensor:
+    return change.flatten(1).norm(dim=1)
 
 
 def _explain(name: str, method: Attribute, model: nn.Module, x: Tensor, target: Tensor) -> Tensor:
     a = method(model, x, target)
-    if a.shape != x.shape or not a.isfinite().all():
-        raise ValueError(f"the map of {name!r}, {tuple(a.shape)}, must be finite and shaped like x")
+    check_maps({name: a}, x.shape)
     return a.detach()

@@ -83,18 +83,35 @@ def on_the_scale(
     return e
 
 
+def variance_shares(table: Tensor) -> Tensor:
+    """Shares of a table's variance that its rows, its columns and the rest explain: the unbiased components
+    of a two-way layout, each at least 0, over their sum.  (..., n, m) -> (3, ...)
+
+    `ValueError` for a table smaller than 2 × 2, or if all its entries are equal.
+    """
+    components = torch.stack(_components(table)).clamp(min=0)
+    return components / components.sum(0)
+
+
 def row_share(table: Tensor) -> float:
     """Share of a table's variance that its rows explain, by the unbiased components of a two-way
     layout: rows / (rows + columns + rest); about 0 for noise.  (rows, columns), at least 2 × 2 -> number
 
-    `ValueError` if all entries are equal: there is no variance to explain.
+    Unlike in `variance_shares`, a negative component of the columns stays in the sum. `ValueError` if all
+    entries are equal: there is no variance to explain.
     """
+    by_row, by_column, rest = _components(table)
+    return (by_row / (by_row + by_column + rest)).clamp(0, 1).item()
+
+
+def _components(table: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     table = table.double()
-    n, m = table.shape
-    rows, columns = table.mean(1), table.mean(0)
-    rest = (table - rows[:, None] - columns + table.mean()).square().sum() / ((n - 1) * (m - 1))
-    by_row, by_column = rows.var() - rest / m, columns.var() - rest / n
-    total = by_row + by_column + rest
-    if total <= 0:
+    n, m = table.shape[-2:]
+    if min(n, m) < 2:
+        raise ValueError(f"a table of {n} × {m} has no variance components; it needs two rows and columns")
+    if (table.amax((-2, -1)) == table.amin((-2, -1))).any():
         raise ValueError("all entries of the table are equal: there is no variance to explain")
-    return (by_row / total).clamp(0, 1).item()
+    rows, columns = table.mean(-1), table.mean(-2)
+    both = rows[..., :, None] + columns[..., None, :] - table.mean((-2, -1))[..., None, None]
+    rest = (table - both).square().sum((-2, -1)) / ((n - 1) * (m - 1))
+    return rows.var(-1) - rest / m, columns.var(-1) - rest / n, rest

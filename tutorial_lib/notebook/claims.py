@@ -5,6 +5,7 @@
 import ast
 import html
 import math
+import re
 from dataclasses import dataclass
 from functools import cache
 from numbers import Real
@@ -55,6 +56,15 @@ def cell_of(branches: dict[str, str], measured: dict[str, Interval]) -> str:
     return true[0].capitalize() if true else "undecided"
 
 
+def compared(cell: str, entry: str) -> str:
+    """What a measured cell of Table 2 says about the paper's entry (protocol, section 2)."""
+    if entry == "?":
+        return "paper: not tested"
+    if cell in ("undecided", entry):
+        return "holds" if cell == entry else "undecided"
+    return "holds in part" if "Depends" in (cell, entry) else "does not hold"
+
+
 @cache
 def all_claims() -> dict[str, dict]:
     """Every item of `data/claims.yml` by its id."""
@@ -78,8 +88,16 @@ class Claim:
         measured = {name: _quantity(name, value) for name, value in measured.items()}
         self._check_levels(measured)
         if "cell" in self.item:
-            return Card(self.item, measured, cell_of(self.item["cell"], measured), {})
+            return self._beside_the_paper(measured)
         return Card(self.item, measured, *verdict_of(self.item["rule"], measured))
+
+    def _beside_the_paper(self, measured: dict[str, Interval]) -> "Card":
+        """The cell first; then the paper's entry is read and compared with it and with its parts."""
+        cell = cell_of(self.item["cell"], measured)
+        parts = {name: cell_of(each, measured) for name, each in self.item.get("sub_results", {}).items()}
+        entry = self.item["paper_entry"]["cell"]
+        parts = {name: f"{found} ({compared(found, entry)})" for name, found in parts.items()}
+        return Card(self.item, measured, compared(cell, entry), parts, cell)
 
     def _check_levels(self, measured: dict[str, Interval]) -> None:
         needed = None if self.item["interval"] == "exact" else self.item["interval"] / 100
@@ -128,9 +146,10 @@ class Card:
     measured: dict[str, Interval]
     outcome: str
     parts: dict[str, str]
+    cell: str = ""
 
     def __repr__(self) -> str:
-        head = f"{self.item['id']} · {self.outcome}"
+        head = f"{self.item['id']} · {self.outcome}" + (f" · {self._cells()}" if self.cell else "")
         return " · ".join([head, *(f"{name} = {_in_words(q)}" for name, q in self.measured.items())])
 
     def _repr_html_(self) -> str:
@@ -139,14 +158,25 @@ class Card:
             for name, q in self.measured.items()
         )
         table = f"<table>{rows}</table>" if rows else ""
+        table = f"<details><summary>what was measured</summary>{table}</details>" if self.cell else table
         parts = "; ".join(f"{name.replace('_', ' ')}: {found}" for name, found in self.parts.items() if name)
         lines = [
-            f"<p class='claim-text'>{html.escape(self.item['claim'])} <span>({self._source()})</span></p>",
+            f"<p class='claim-text'>{html.escape(self._sentence())} <span>({self._source()})</span></p>",
             table,
             f"<p><strong>{self._verdict()}</strong>{' — ' + parts if parts else ''}</p>",
             f"<p class='claim-note'>{html.escape(self._note())}</p>" if self._note() else "",
         ]
-        return f"<div class='claim claim-{self.outcome.replace(' ', '-').lower()}'>{''.join(lines)}</div>"
+        kind = re.sub("[^a-z]+", "-", self.outcome.lower())
+        return f"<div class='claim claim-{kind}'>{''.join(lines)}</div>"
+
+    def _sentence(self) -> str:
+        where = self.item.get("table2", {})
+        return f"{where['method']}, {where['requirement']}: {self._cells()}" if where else self.item["claim"]
+
+    def _cells(self) -> str:
+        entry = self.item["paper_entry"]
+        reason = f" ({entry['on']})" if entry["cell"] == "Depends" else ""
+        return f"ours {self.cell}, paper {entry['cell']}{reason}"
 
     def _verdict(self) -> str:
         disputed = " (the literature disputes the matter)" if self.item.get("contested") else ""
@@ -165,7 +195,9 @@ class Card:
                 [found == "holds" for found in self.parts.values()], strict=True,
             )
         ) + "."
-        texts = (self.item.get("not_testable"), self.item.get("note"), change)
+        exact = self.cell and self.item["interval"] == "exact"
+        grounds = "A Yes rests on a proof and a search, a No on a counterexample." if exact else ""
+        texts = (self.item.get("not_testable"), self.item.get("note"), grounds, change)
         return " ".join(text for text in texts if text)
 
 

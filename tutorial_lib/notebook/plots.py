@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from PIL import Image
 from torch import Tensor
 
 COLOURS = matplotlib.color_sequences["petroff10"]
@@ -30,6 +31,10 @@ class MapFigure(Figure):
     """A figure of maps: stored as JPEG, a tenth of PNG's bytes for noise."""
 
 
+class TableFigure(Figure):
+    """A figure of words on plain colours: stored as PNG with 64 colours, a third of the bytes."""
+
+
 def use_book_style() -> None:
     """Set the book's look, and in a notebook the format in which figures are stored."""
     matplotlib.rcParams.update(_STYLE)
@@ -39,12 +44,19 @@ def use_book_style() -> None:
         return
     formatters["image/png"].for_type(Figure, _png)
     formatters["image/png"].for_type(MapFigure, lambda figure: None)
+    formatters["image/png"].for_type(TableFigure, _few_colours)
     formatters["image/jpeg"].for_type(MapFigure, jpeg)
 
 
 def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _few_colours(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(_png(figure))).convert("RGB").quantize(64).save(buffer, "png", optimize=True)
     return buffer.getvalue()
 
 
@@ -211,4 +223,30 @@ def bars(groups: Mapping[str, Mapping[str, float]], *, ylabel: str) -> Figure:
     ax.set(ylabel=ylabel)
     if len(names) > 1:
         ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def bumps(
+    panels: Mapping[str, Mapping[str, Sequence[float]]], *, columns: Sequence[str],
+    level: tuple[str, Mapping[str, Sequence[float]]],
+) -> Figure:
+    """Places, 1 at the top, by name over `columns`, a panel for each outer name; `level` is the name of a
+    dashed line and its places in each panel. The best of each column has a ring."""
+    figure = Figure(figsize=(9.2, 3.0 * math.ceil(len(panels) / 2)), layout="constrained")
+    axes = figure.subplots(math.ceil(len(panels) / 2), 2, squeeze=False).ravel()
+    steps = range(len(columns))
+    for ax, (title, lines) in zip(axes, panels.items(), strict=True):
+        ax.plot(steps, level[1][title], color="0.45", linestyle="--", linewidth=1.2)
+        ax.annotate(level[0], (steps[-1], level[1][title][-1]), (8, 0), textcoords="offset points",
+                    va="center", fontsize=7.5, color="0.35")
+        for colour, (name, places) in zip(COLOURS, lines.items(), strict=False):
+            ax.plot(steps, places, "o-", color=colour, linewidth=2, markersize=5)
+            best = [step for step in steps if places[step] == 1]
+            ax.plot(best, [1] * len(best), "o", markersize=10, color=colour, fillstyle="none")
+            for step, (shift, side) in {0: (-8, "right"), steps[-1]: (8, "left")}.items():
+                ax.annotate(name, (step, places[step]), (shift, 0), textcoords="offset points", ha=side,
+                            va="center", fontsize=7.5, color="0.15")
+        ax.set(title=title, ylim=(len(lines) + 0.8, 0.4), xlim=(-0.2, steps[-1] + 0.2), yticks=[])
+        ax.set_xticks(steps, columns)
+        ax.spines[["left", "bottom"]].set_visible(False)
     return figure
