@@ -2,7 +2,6 @@
 import warnings
 
 import captum.attr as ca
-import torch
 from captum.metrics import infidelity, sensitivity_max
 from torch import Tensor, nn
 

@@ -5,8 +5,9 @@ from functools import partial
 import torch
 from torch import Generator, Tensor, nn
 
+from experiments import worlds
 from experiments.runner import Quantity
-from experiments.worlds import BLACK, GREY, NUMBERS, SAMPLES, described, more_methods, nine_methods, pixel_map
+from experiments.worlds import BLACK, NUMBERS, described, more_methods, nine_methods, pixel_map
 from tutorial_lib.datasets import fashion_mnist
 from tutorial_lib.evaluation.fills import Fill, constant, imputed
 from tutorial_lib.evaluation.removal import area, removal_curves
@@ -18,13 +19,12 @@ from tutorial_lib.scores import Attribute
 
 ORDERS, STEPS, FIRST = ("morf", "lerf"), 20, 10
 JUDGED = ("black", "mean", "random", "imputed")  # the fills of the fidelity column
-STORED = 10_000  # areas are stored in ten-thousandths, whole numbers take half the room
 
 
 def fills(world: str, x: Tensor) -> dict[str, Fill]:
-    """The protocol's fills, and a second draw of the random one. One draw serves all maps, orders and steps."""
+    """The protocol's fills, and a second draw of the random one. One draw serves all maps and steps."""
     draws = Generator().manual_seed(7)
-    mean = fashion_mnist("train").images.mean().view(1, 1, 1, 1) if world == "fashion" else GREY
+    mean = fashion_mnist("train").images.mean().view(1, 1, 1, 1) if world == "fashion" else worlds.GREY
     noise, again = (torch.rand(x.shape, generator=draws) for _ in range(2))
     return {
         "black": partial(constant, value=BLACK), "mean": partial(constant, value=mean),
@@ -51,9 +51,8 @@ def areas(
 ) -> dict:
     """Areas under the curves of the probability of the class, (N,), by order, fill and map."""
     probability = nn.Sequential(model, nn.Softmax(1)).eval()
-    found = {}
+    found = {order: {} for order in ORDERS}
     for order in ORDERS:
-        found[order] = {}
         for kind in kinds:
             curves = removal_curves(
                 probability, x, target, maps, order=order, fill=fills(world, x)[kind], steps=STEPS,
@@ -64,7 +63,7 @@ def areas(
 
 
 def summary(found: dict) -> dict:
-    """Areas of the nine methods for each image, and of the others as means; the gains as intervals at 99 %."""
+    """Areas of the nine methods for each image, of the others as means; the gains as intervals at 99 %."""
     gains, first = {}, {}
     for order, sign in (("morf", -1), ("lerf", 1)):
         for kind in JUDGED:
@@ -76,16 +75,12 @@ def summary(found: dict) -> dict:
                 first[key] = {m: values[0, :FIRST] for m, values in better.items()}
     nine = nine_methods("fashion")
     return {
-        "area": {o: {k: {m: _short(a[m]) for m in nine} for k, a in each.items()}
+        "area": {o: {k: {m: (10_000 * a[m]).round().long() for m in nine} for k, a in each.items()}
                  for o, each in found["own"].items()},
         "mean area of the others": {o: {k: {m: v.mean(1) for m, v in a.items() if m not in nine}
                                         for k, a in each.items()} for o, each in found["own"].items()},
         "gain": gains, "gain, first images": first,
     }
-
-
-def _short(values: Tensor) -> Tensor:
-    return (STORED * values).round().long()
 
 
 def _interval(values: Tensor) -> Tensor:
@@ -98,25 +93,26 @@ def removal(world: str) -> Quantity:
     n = NUMBERS[world]
 
     def measure(seed: int) -> dict:
-        data, model = SAMPLES[world](trained(f"{world}_natural"), n=n), load(f"{world}_natural_{seed}")
+        data, model = worlds.SAMPLES[world](trained(f"{world}_natural"), n=n), load(f"{world}_natural_{seed}")
         x, target = data.images, data.targets
-        methods = {**nine_methods(world), **more_methods(world)}
-        found = {}
+        methods, found = {**nine_methods(world), **more_methods(world)}, {}
         for control, maps in maps_and_controls(methods, model, x, target).items():
             kinds = [*JUDGED, *(["random again"] if control == "own" else [])]
             found[control] = areas(world, model, x, target, maps, kinds)
         return found
 
     return Quantity({
-        "claims": ["C42", "C47", "C52", "C57", "C62", "C67", "C72", "C79", "C80", "C81", "C82", "C83", "C147"],
+        "claims": [f"C{n}" for n in (42, 47, 52, 57, 62, 67, 72, 79, 80, 81, 82, 83, 147)],
         "networks": f"{world}_natural", "images": n, "steps": STEPS,
         "score": "probability of the class, which is the predicted one",
-        "area": "mean of the curve over the share of pixels removed, times 10,000: order, fill, method: seeds x "
-        "images", "fills": "black 0; mean of the training images (shapes: 0.5); uniform random, drawn twice by a "
+        "area": "mean of the curve over the share of pixels removed, times 10,000: order, fill, method: "
+        "seeds x images",
+        "fills": "black 0; mean of the training images (shapes: 0.5); uniform random, drawn twice by a "
         "generator of seed 7; noisy linear imputation, noise 0.01",
-        "gain": "order, fill, control: lower end, mean, upper end at 99 %; positive = better than the control; "
-        "controls: the method on randomised weights (every parameter, seed 7), its map of the next image of "
-        "another class", "gain, first images": f"seed 100, the first {FIRST} images",
+        "gain": "order, fill, control: lower end, mean, upper end at 99 %; positive = better than the "
+        "control; controls: the method on randomised weights (every parameter, seed 7), its map of the next "
+        "image of another class",
+        "gain, first images": f"seed 100, the first {FIRST} images",
         "methods": {**described(world), "others": "DeconvNet; SmoothGrad-Squared and VarGrad as SmoothGrad; "
                     "expected gradients, 200 training images; random map, seed 7; constant map; edge filter"},
         "ties": "broken by a generator of seed 7, alike for all maps", "dtype": "float32", "threads": 1,
