@@ -83,7 +83,9 @@ def _infidelities(w: World, images: int | None) -> list[Tensor]:
         return difference, x - difference
 
     options = {"n_perturb_samples": SAMPLES["infidelity, 8 maps"], "max_examples_per_batch": images}
-    return [infidelity(w.model, change, w.x, a, target=w.target, **options) for a in w.maps().values()]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return [infidelity(w.model, change, w.x, a, target=w.target, **options) for a in w.maps().values()]
 
 
 def _sensitivity(w: World, images: int | None) -> Tensor:

@@ -54,11 +54,11 @@ def compared(w: World, task: Task, floor: Floor, *, others: dict[str, Call], rou
     }
 
 
-def one_world(w: World, *, peers: dict[str, dict[str, Call]], rounds: int, only: int | None = None) -> dict:
-    """All tasks, or the first `only`, on one network; `peers` by library and name of the task."""
+def one_world(w: World, *, peers: dict[str, dict[str, Call]], rounds: int) -> dict:
+    """All tasks on one network; `peers` by library and name of the task."""
     floor, other_format = Floor(w.model, w.x, w.target), tasks(w.channels_last())
     found = {}
-    for name, task in list(tasks(w).items())[:only]:
+    for name, task in tasks(w).items():
         others = {library: calls[name] for library, calls in peers.items() if name in calls}
         others["channels_last"] = other_format[name].run
         found[name] = compared(w, task, floor, others=others, rounds=rounds)
