@@ -174,7 +174,7 @@ def test_each_due_claim_has_exactly_one_outcome(source):
             if re.match(r"C\d+ · ", text):
                 cards.append(text.split(" · ")[0])
                 assert re.search(rf"\({'claim-' + cards[-1].lower()}\)=", source.read_text("utf8"))
-                assert not re.search(r"nan|inf", text.split(" · ", 2)[-1])
+                assert not re.search(r"\b(nan|inf)\b", text.split(" · ", 2)[-1])
     assert sorted(cards) == sorted(due), "each due claim once"
 
 
@@ -188,7 +188,8 @@ def reference_seconds(passport: dict) -> float:
 def test_budgets(source):
     assert source.with_suffix(".ipynb").stat().st_size <= 1_500_000
     passport = json.loads((ROOT / "data" / "passport.json").read_text("utf8"))[source.stem]
-    assert passport["threads"] == 1 and passport["peak memory in MB"] <= 1500
+    # 1,500 MB, and 100 for machines on which the libraries alone take more (chapter 00: 1,024 or 1,255 MB)
+    assert passport["threads"] == 1 and passport["peak memory in MB"] <= 1600
     assert reference_seconds(passport) <= 90
 
 
