@@ -58,7 +58,7 @@ def test_no_pass_is_larger_than_a_chunk(build, world):
 
 @every_task
 def test_memory_does_not_grow_with_the_perturbations(build, world):
-    """Twice as many, both enough for whole passes; a copy of an image has 24 kB. 64 kB are for a number or two."""
+    """Twice as many, both enough for whole passes. A copy of an image has 24 kB; 64 kB are for numbers."""
     most = {}
     for number in (500, 1000):
         task = build(world, number)
