@@ -10,7 +10,7 @@ THREADS ?= 1
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint unit notebooks site pages chapters zoo data-page lab clean
+.PHONY: help book test lint unit notebooks site pages chapters zoo data-page bench lab clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -48,6 +48,10 @@ data-page: $(VENV)/.all ## make the tables and pictures of the page "Data and mo
 	$(BIN)/python -m tools.data_page
 	$(BIN)/python -m tools.data_figures
 
+bench: $(VENV)/.bench ## time methods and metrics on a quiet machine, beside Captum and Quantus (8 minutes)
+	OMP_NUM_THREADS=1 $(BIN)/python -m bench.run
+	$(BIN)/python -m bench.page
+
 lab: $(VENV)/.all ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab chapters
 
@@ -67,4 +71,9 @@ $(VENV)/.all: $(VENV)/.book
 	@$(PYTHON) tools/check_machine.py 9
 	@echo "Installing PyTorch, the library and the test tools into $(VENV) (a few minutes)"
 	@$(PIP) --group test --editable .
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.all
+	@echo "Installing Quantus, which the benchmark compares with"
+	@$(PIP) --group bench
 	@touch $@

@@ -85,9 +85,9 @@ def test_the_floor_is_the_best_batch_times_the_passes(net, batch, monkeypatch):
     monkeypatch.setattr(measure, "bare_pass", lambda model, x, target, *, gradient: (len(x), gradient))
     monkeypatch.setattr(measure, "seconds", lambda call: call[0] ** 2 if call[1] else 1 + call[0])
     floor = Floor(net, *batch)
-    assert floor.batches == Passes(128, 8)
-    assert floor.seconds(Passes(200, 0)) == pytest.approx(200 * 129 / 128)
-    assert floor.seconds(Passes(200, 20)) == pytest.approx(200 * 129 / 128 + 20 * 8)
+    assert floor.batches == Passes(256, 8)
+    assert floor.seconds(Passes(200, 0)) == pytest.approx(200 * 257 / 256)
+    assert floor.seconds(Passes(200, 20)) == pytest.approx(200 * 257 / 256 + 20 * 8)
     assert floor.costs.gradient[64] == pytest.approx(64e6)
 
 
