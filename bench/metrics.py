@@ -67,12 +67,10 @@ def randomisation(w: World) -> Task:
     """The gradient's maps down the whole cascade, and their rank correlation with the first."""
     layers = weighted_layers(w.model)
 
-    def run() -> list[Tensor]:
+    def run() -> Tensor:
         first = max_over_colour(saliency(w.model, w.x, w.target))
         networks = cascade(w.model, layers, generator=w.generator())
-        return [
-            rank_correlations(first, max_over_colour(saliency(changed, w.x, w.target)))
-            for _, changed in networks
-        ]
+        maps = [max_over_colour(saliency(changed, w.x, w.target)) for _, changed in networks]
+        return rank_correlations(first, torch.stack(maps))
 
     return Task(run, Passes(0, len(w.x) * (1 + len(layers))))

@@ -88,6 +88,16 @@ def test_a_mask_of_everything_changes_nothing():
     assert torch.equal(rank_correlations(first, second, where=where), rank_correlations(first, second))
 
 
+def test_many_stacks_are_compared_with_the_first_at_once():
+    first, others = maps(), torch.stack([maps(seed=1), alike(maps())])
+    where = torch.rand(first.shape, generator=generator(2)) < 0.5
+    for measure in (rank_correlations, signed_rank_correlations):
+        each = torch.stack([measure(first, other, where=where) for other in others])
+        assert torch.equal(measure(first, others, where=where), each)
+    with pytest.raises(ValueError, match="do not compare"):
+        rank_correlations(first, others[:, :3])
+
+
 def test_the_negative_map_has_the_same_sizes_and_the_opposite_order():
     first = maps()
     assert rank_correlations(first, -first).tolist() == pytest.approx([1] * 6, abs=1e-12)

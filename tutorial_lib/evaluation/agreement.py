@@ -22,7 +22,7 @@ def _ranks(values: Tensor, ties: str) -> Tensor:
 
 def rank_correlations(first: Tensor, second: Tensor, *, where: Tensor | None = None) -> Tensor:
     """Spearman's rank correlation of the absolute values of two stacks of maps, mean ranks for ties;
-    of the pixels in `where` if given.  maps (N, ...), mask (N, ...) -> (N,)
+    of the pixels in `where` if given.  maps (N, ...), mask (N, ...) -> (N,); second (M, N, ...) -> (M, N)
 
     NaN for a map that is constant or not finite there; `ValueError` for maps of unlike shapes.
     """
@@ -36,14 +36,17 @@ def rank_correlation(first: Tensor, second: Tensor) -> float:
 
 def signed_rank_correlations(first: Tensor, second: Tensor, *, where: Tensor | None = None) -> Tensor:
     """`rank_correlations` of the values with their signs: a map and its negative have -1."""
-    maps = _flat(first, second)
-    outside = torch.zeros_like(maps[0], dtype=torch.bool) if where is None else ~where.flatten(1)
-    return _cosines(*(_centred_ranks(values.double(), outside) for values in maps))
+    many = second if second.ndim > first.ndim else second[None]
+    _flat(first, many[0])
+    inside = torch.ones_like(first, dtype=torch.bool) if where is None else where
+    ranks, *others = (_centred_ranks(maps.flatten(1), ~inside.flatten(1)) for maps in (first, *many))
+    found = torch.stack([_cosines(ranks, other) for other in others])
+    return found if many is second else found[0]
 
 
 def _centred_ranks(values: Tensor, outside: Tensor) -> Tensor:
     """Ranks, less their mean, of the values that are not `outside`, where 0 stands."""
-    finite = values.masked_fill(~values.isfinite(), torch.nan)
+    finite = values.double().masked_fill(~values.isfinite(), torch.nan)
     ranks = mean_ranks(finite.masked_fill(outside, torch.inf))
     return (ranks - ((~outside).sum(1, keepdim=True) + 1) / 2).masked_fill(outside, 0)
 

@@ -122,7 +122,8 @@ def _random_pixels(x: Tensor, n: int, generator: torch.Generator) -> Tensor:
     pixels = x[0, 0].numel()
     options = {"generator": generator, "device": generator.device, "dtype": torch.int32}
     place = torch.randperm(pixels, **options) - torch.randint(pixels, (len(x), 1), **options)
-    return (place % pixels < n).view(len(x), 1, *x.shape[2:]).to(x.device)
+    taken = (place >= 0) & (place < n) | (place < n - pixels)  # place % pixels < n, without the division
+    return taken.view(len(x), 1, *x.shape[2:]).to(x.device)
 
 
 def _responder(

@@ -142,10 +142,12 @@ def _ties(heat: Tensor, patch: int, generator: torch.Generator) -> Tensor:
 
 
 def _times(heat: Tensor, ties: Tensor, order: Order, patch: int) -> Tensor:
-    units = avg_pool2d(heat.double(), patch)
+    units = avg_pool2d(heat.double(), patch) if patch > 1 else heat
     mixed = units.flatten(1).gather(1, ties)
     ranked = ties.gather(1, mixed.argsort(dim=1, stable=True, descending=order == "morf"))
-    times = ((ranked.argsort(1).double() + 0.5) / ranked.shape[1]).view_as(units)
+    moments = (torch.arange(ranked.shape[1], device=heat.device).double() + 0.5) / ranked.shape[1]
+    times = torch.empty_like(ranked, dtype=torch.float64).scatter_(1, ranked, moments.expand_as(ranked))
+    times = times.view_as(units)
     return times.repeat_interleave(patch, 1).repeat_interleave(patch, 2)
 
 
