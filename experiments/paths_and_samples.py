@@ -1,11 +1,13 @@
-"""Recorded result: points on a path and samples (C25).
+"""Recorded result: points on a path, samples, settings and baselines (C25, C100, C101).
 
 python -m experiments.paths_and_samples --out data/results
 """
 
 from pathlib import Path
 
+from experiments.measures.black_shapes import black_shapes
 from experiments.measures.completeness import gaps, photograph_gaps
+from experiments.measures.settings import settings
 from experiments.runner import Quantity, command_line
 
 
@@ -15,6 +17,8 @@ def quantities(_parts: Path) -> dict[str, Quantity]:
         "completeness fashion": gaps("fashion"),
         "completeness shapes": gaps("shapes"),
         "completeness photographs": photograph_gaps(),
+        "settings fashion": settings("fashion"), "settings shapes": settings("shapes"),
+        "black shapes": black_shapes(),
     }
 
 

@@ -165,6 +165,18 @@ def loss_and_gradient(model: nn.Module, x: Tensor, target: Tensor) -> tuple[Tens
         return losses, torch.autograd.grad(losses.sum(), x, create_graph=again)[0]
 
 
+def value_and_gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    """f(x), one number for each image (N,), and ∂f/∂x, shaped like `x`; f sees each image by itself. It
+    serves the attacks on a map, where f holds gradients of the model (paper §5.1). `ValueError` if f is not
+    differentiable."""
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        values = function(x)
+        if not values.requires_grad:
+            raise ValueError("the function is not differentiable by x: it detaches it, or ignores it")
+        return values.detach(), torch.autograd.grad(values.sum(), x)[0]
+
+
 def _chunks(x: Tensor, target: Tensor) -> Iterable[tuple[Tensor, Tensor]]:
     size = chunk_size(x)
     return zip(x.split(size), target.split(size), strict=True)

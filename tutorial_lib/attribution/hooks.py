@@ -14,17 +14,21 @@ POOLS = (nn.MaxPool1d, nn.MaxPool2d)
 
 
 class _Replaced(torch.autograd.Function):
-    """A module whose forward pass is its own and whose backward pass is `rule`."""
+    """A module whose forward pass is its own and whose backward pass is `rule`. When the map that was sent
+    back is itself differentiated, the module's own derivative carries on: z depends on x without the rule."""
 
     @staticmethod
     def forward(ctx, z, module, rule):
         ctx.save_for_backward(z)
-        ctx.module, ctx.rule = module, rule
+        ctx.module, ctx.rule, ctx.sent = module, rule, False
         return module.forward(z)
 
     @staticmethod
     def backward(ctx, signal):
         (z,) = ctx.saved_tensors
+        if ctx.sent:
+            return _own_signal(ctx.module, z, signal), None, None
+        ctx.sent = torch.is_grad_enabled()  # the map has a graph, so that its derivative can be asked for
         return ctx.rule(ctx.module, z, signal), None, None
 
 
@@ -70,6 +74,12 @@ def activation_rule(
             names = " or ".join(f"nn.{kind.__name__}" for kind in kinds)
             raise ValueError(f"the model has no {names} module, so there is no rule to change")
         yield
+
+
+def _own_signal(module: nn.Module, z: Tensor, signal: Tensor) -> Tensor:
+    with torch.enable_grad():
+        z = z.detach().requires_grad_()
+        return torch.autograd.grad(module.forward(z), z, signal)[0]
 
 
 def activation_slope(activation: nn.Module, z: Tensor) -> Tensor:

@@ -4,10 +4,13 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor
 
-from tutorial_lib.notebook.plots import COLOURS
+from tutorial_lib.notebook.plots import COLOURS, MapFigure, draw_image, draw_map
 
 Series = Mapping[str, tuple[Sequence[float], Sequence[float]]]
+Point = tuple[float, float]
 
 
 def small_multiples(
@@ -99,4 +102,68 @@ def spots(
     ax.axhline(level[0], color="0.4", linestyle="--", linewidth=1, zorder=0)
     ax.annotate(level[1], (0.5, level[0]), xycoords=("axes fraction", "data"), va="bottom", color="0.3")
     ax.set(xlabel=xlabel, ylabel=ylabel)
+    return figure
+
+
+def crossings(
+    rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequence[str]], *, left: str, top: str
+) -> Figure:
+    """A table of words: a cell for each row and column, shaded where there is a word in it, white where there
+    is none; `left` and `top` say what rows and columns are."""
+    figure = Figure(figsize=(1.15 * len(columns) + 2.0, 0.62 * len(rows) + 1.0), layout="constrained")
+    ax = figure.subplots()
+    for i, row in enumerate(cells):
+        for j, word in enumerate(row):
+            colour = COLOURS[0] if word else "white"
+            ax.add_patch(Rectangle((j + 0.04, i + 0.06), 0.92, 0.88, color=colour, alpha=0.28 if word else 1))
+            ax.text(j + 0.5, i + 0.5, word, ha="center", va="center", fontsize=11)
+    ax.set(xlim=(0, len(columns)), ylim=(len(rows), 0), ylabel=left)
+    ax.set_xticks([j + 0.5 for j in range(len(columns))], columns, fontsize=10)
+    ax.set_yticks([i + 0.5 for i in range(len(rows))], rows, fontsize=10)
+    ax.xaxis.tick_top()
+    ax.set_xlabel(top)
+    ax.xaxis.set_label_position("top")
+    ax.tick_params(length=0)
+    ax.spines[["left", "bottom"]].set_visible(False)
+    return figure
+
+
+def numbered_grid(
+    images: Tensor, maps: Mapping[str, Tensor], numbers: Mapping[str, Sequence[float]], *, rows: Sequence[str]
+) -> MapFigure:
+    """A row for each image (N, C, H, W), a column for each method's maps (N, H, W), and above each map its
+    number, as in Figure 3 of the paper."""
+    columns = 1 + len(maps)
+    figure = MapFigure(figsize=(1.28 * columns, 1.56 * len(images) + 0.3), layout="constrained")
+    axes = figure.subplots(len(images), columns, squeeze=False)
+    for i, row in enumerate(axes):
+        draw_image(row[0], images[i])
+        row[0].set_title(rows[i], fontsize=11)
+        for ax, (name, heat) in zip(row[1:], maps.items(), strict=True):
+            draw_map(ax, heat[i])
+            number = f"{numbers[name][i]:z.2f}"
+            ax.set_title(f"{name}\n{number}" if i == 0 else number, fontsize=11)
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.01, wspace=0.01, hspace=0.01)
+    return figure
+
+
+def climbs(
+    panels: Mapping[str, tuple[Tensor, Sequence[Point], Mapping[str, Sequence[Point]]]], *, xlabel: str,
+    ylabel: str, value: str,
+) -> Figure:
+    """Paths on a landscape over the unit square, a panel for each outer name: heights (rows, columns) from
+    (0, 0) on, the outline of the region that a path may not leave, and the points (x, y) of each path."""
+    figure = Figure(figsize=(3.4 * len(panels) + 0.8, 3.5), layout="constrained")
+    axes = figure.subplots(1, len(panels), sharey=True)
+    for ax, (title, (heights, outline, paths)) in zip(axes, panels.items(), strict=True):
+        drawn = ax.imshow(heights.numpy(), origin="lower", extent=(0, 1, 0, 1), cmap="Greys", alpha=0.75)
+        ax.contour(heights.numpy(), levels=10, extent=(0, 1, 0, 1), colors="white", linewidths=0.5)
+        ax.plot(*zip(*outline, strict=True), color="0.1", linewidth=1.2)
+        for i, (name, points) in enumerate(paths.items()):
+            look = {"color": COLOURS[i], "markersize": 4, "label": name}
+            ax.plot(*zip(*points, strict=True), f"{'os^'[i % 3]}-", **look)
+        ax.set(title=title, xlabel=xlabel, xlim=(0, 1), ylim=(0, 1), xticks=(0.2, 0.4, 0.6, 0.8))
+    axes[0].set_ylabel(ylabel)
+    axes[0].legend(loc="upper right", fontsize=8)
+    figure.colorbar(drawn, ax=axes, label=value, shrink=0.8)
     return figure

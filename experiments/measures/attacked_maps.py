@@ -1,0 +1,134 @@
+"""C04: does a map change when an attack flips the decision, and more than under noise of the same size?"""
+
+import torch
+from scipy.stats import rankdata
+from torch import Generator, Tensor, nn
+
+from experiments.measures.distances import LARGEST, PGD, known
+from experiments.runner import Quantity
+from experiments.worlds import NUMBERS, SAMPLES, nine_methods, pixel_map
+from tutorial_lib.attribution.gradients import seeded
+from tutorial_lib.evaluation.agreement import rank_correlations
+from tutorial_lib.evaluation.sanity import edge_filter, random_map
+from tutorial_lib.evaluation.statistics import crossed
+from tutorial_lib.models.zoo import load
+from tutorial_lib.notebook.samples import trained
+from tutorial_lib.robustness.attacks import pgd, smallest_perturbation
+from tutorial_lib.robustness.shifts import random_signs
+from tutorial_lib.scores import Attribute, logits, predict
+
+EPSILON, REACH = 8 / 255, 1.5
+CHEAP = ("saliency", "guided backprop", "Gradient x Input", "DeepLIFT", "Grad-CAM")
+COSTLY = ("SmoothGrad", "IG")
+FIRST = 5
+SIDES = ("attack, new class", "attack, old class", "noise", "no attack, new class")
+
+
+def maps(world: str, names: tuple[str, ...]) -> dict[str, Attribute]:
+    """The methods of these names, and two that never see the network."""
+    table = {name: method for name, method in nine_methods(world).items() if name in names}
+    return {**table, "edge filter": edge_filter, "random map": seeded(random_map, seed=8)}
+
+
+def moved(
+    methods: dict[str, Attribute], model: nn.Module, x: Tensor, target: Tensor, *, epsilon: float | Tensor,
+    generator: Generator,
+) -> dict[str, dict[str, Tensor]]:
+    """How far each map moves, 1 - rank correlation, (N,): under the attack, once for the class that is then
+    predicted and once for the old one, NaN where the decision is the same; under noise of the same size, NaN
+    where it is not; and if nothing but the class is exchanged. Black pixels of x do not count."""
+    radius = epsilon.view(-1, 1, 1, 1) if isinstance(epsilon, Tensor) else epsilon
+    worst = pgd(model, x, target, norm="linf", epsilon=epsilon, generator=generator)
+    noisy = random_signs(x, epsilon=radius, generator=generator)
+    new, flipped = logits(model, worst).argmax(1), logits(model, noisy).argmax(1) != target
+    where = x.amax(1) > 0
+    states = {SIDES[0]: (worst, new, new == target), SIDES[1]: (worst, target, new == target),
+              SIDES[2]: (noisy, target, flipped), SIDES[3]: (x, new, new == target)}
+    found = {side: {} for side in SIDES}
+    for name, method in methods.items():
+        before = pixel_map(name, method(model, x, target))
+        for side, (y, c, left_out) in states.items():
+            after = pixel_map(name, method(model, y, c))
+            found[side][name] = (1 - rank_correlations(before, after, where=where)).masked_fill(
+                left_out, torch.nan
+            )
+    start = predict(model, x)
+    for side, (y, _, left_out) in states.items():
+        change = (predict(model, y) - start).abs().sum(1) / 2
+        found[side]["the answer itself"] = change.double().masked_fill(left_out, torch.nan)
+    return found
+
+
+def auroc(values: Tensor) -> Tensor:
+    """Share of the pairs in which the first kind is larger than the second, ties half; NaN are left out.
+    (seeds, N, 2) -> (seeds,)"""
+    found = []
+    for first, second in (seed.unbind(-1) for seed in values):
+        a, b = first[~first.isnan()], second[~second.isnan()]
+        ranks = torch.from_numpy(rankdata(torch.cat([a, b]).numpy()))
+        found.append((ranks[: len(a)].sum() / len(a) - (len(a) + 1) / 2) / len(b))
+    return torch.stack(found)
+
+
+def summary(found: dict) -> dict:
+    """What is stored: for each method the AUROC of its distance with its 95 % interval (value, lo, hi), for
+    both choices of the class; the median distances; how many decisions flipped."""
+    noise, area = found[SIDES[2]], {}
+    for side in SIDES[:2]:
+        area[side] = {}
+        for name, distance in found[side].items():
+            i = crossed(torch.stack([distance, noise[name]], 2), level=0.95, statistic=auroc,
+                        generator=Generator().manual_seed(7))
+            area[side][name] = torch.tensor([i.value, i.lo, i.hi])
+    counted = {side: (~each["saliency"].isnan()).double().mean(1) for side, each in found.items()}
+    medians = {side: {name: distance.nanmedian(1).values for name, distance in each.items()}
+               for side, each in found.items()}
+    first = {side: each["saliency"][0, :FIRST] for side, each in found.items()}
+    return {"AUROC": area, "counted": counted, "median": medians, "first images, saliency": first}
+
+
+def attacked(world: str, names: tuple[str, ...]) -> Quantity:
+    """The natural networks, attacked within 8/255."""
+    n = NUMBERS[world]
+
+    def measure(seed: int) -> dict:
+        data, model = SAMPLES[world](trained(f"{world}_natural"), n=n), load(f"{world}_natural_{seed}")
+        return moved(maps(world, names), model, data.images, data.targets, epsilon=EPSILON,
+                     generator=Generator().manual_seed(7))
+
+    return Quantity({
+        "claims": ["C04"], "networks": f"{world}_natural", "images": n, "methods": names,
+        "attack": "PGD-20, l∞ 8/255", **_DESCRIBED,
+    }, measure, summary)
+
+
+def twins(world: str, kind: str) -> Quantity:
+    """Natural or robust networks, each image attacked a little beyond its own distance from the boundary."""
+    n = NUMBERS[world]
+
+    def measure(seed: int) -> dict:
+        data, model = known(world, ("natural", "l2")), load(f"{world}_{kind}_{seed}")
+        x, target, draws = data.images, data.targets, Generator().manual_seed(7)
+        distance = smallest_perturbation(model, x, target, norm="linf", largest=LARGEST["linf"], **PGD,
+                                         generator=draws).clamp(max=LARGEST["linf"])
+        found = moved(maps(world, CHEAP), model, x, target, epsilon=REACH * distance, generator=draws)
+        return {**found, "epsilon": {"saliency": REACH * distance}}
+
+    def finish(found: dict) -> dict:
+        epsilon = found.pop("epsilon")["saliency"]
+        return {**summary(found), "median epsilon": epsilon.median(1).values}
+
+    return Quantity({
+        "claims": ["C04"], "networks": f"{world}_{kind}", "images": n, "methods": CHEAP,
+        "sample": "right in all natural and l2 networks, balanced (fashion: as far as they go)",
+        "attack": f"PGD-20, l∞, for each image {REACH} times its smallest perturbation", **_DESCRIBED,
+    }, measure, finish)
+
+
+_DESCRIBED = {
+    "noise": "each entry moved by the radius up or down, by lot", "class": "predicted at the point, or at x",
+    "distance": "1 - Spearman of absolute maps over the pixels that are not black in x; the answer itself: "
+    "half the sum of the absolute changes of the probabilities", "left out": "attacks that flip nothing, "
+    "noise that does; one generator of seed 7 for each network", "AUROC": "attack against noise: value, "
+    "lower and upper end (95 %)", "median": "over the images: seeds", "dtype": "float32", "threads": 1,
+}
