@@ -167,7 +167,8 @@ def loss_and_gradient(model: nn.Module, x: Tensor, target: Tensor) -> tuple[Tens
 
 
 def _chunks(x: Tensor, target: Tensor) -> Iterable[tuple[Tensor, Tensor]]:
-    size = chunk_size(x)
+    parts = -(-len(x) // chunk_size(x))  # of nearly equal size: a small rest would cost more than its share
+    size = -(-len(x) // parts)
     return zip(x.split(size), target.split(size), strict=True)
 
 
