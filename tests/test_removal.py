@@ -301,8 +301,8 @@ def test_memory_does_not_grow_with_steps_or_maps(net, batch, heat):
         def __hash__(self):
             return id(self)
 
-    few, many = most_at_once(16, 4), most_at_once(64, 6)
-    assert many == few <= removal.chunk_size(batch[0]) // len(batch[0]) + 2
+    few, many = most_at_once(32, 4), most_at_once(64, 6)
+    assert many == few <= 2 * removal.chunk_size(batch[0]) // len(batch[0]) + 2
 
 
 def test_the_model_need_not_be_differentiable_and_leaves_no_graph(batch, heat):

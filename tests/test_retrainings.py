@@ -7,7 +7,6 @@ from experiments.measures import retrainings
 from experiments.measures.retrainings import SHARES, of_map, summary
 from experiments.measures.roar import data, retrained, right_answers
 from experiments.worlds import pixel_map
-from tests.test_results import UNFINISHED
 from tutorial_lib.attribution.gradients import saliency
 from tutorial_lib.evaluation.removal import Explained
 from tutorial_lib.evaluation.sanity import edge_filter
@@ -88,7 +87,6 @@ def test_an_edge_map_goes_through_all_kinds(monkeypatch):
     assert torch.equal(kept["retrained"][:1], kept["retrained, predicted class"])  # it knows no class
 
 
-@pytest.mark.skipif("retrainings" in UNFINISHED, reason="not recorded yet")
 def test_saliency_of_the_first_seed_is_answered_as_recorded():
     """The part of the record that needs no training."""
     *_, x, target, fill = data()

@@ -6,7 +6,6 @@ import random
 import pytest
 import torch
 
-from tests.test_results import UNFINISHED
 from tutorial_lib.attribution.gradients import integrated_gradients
 from tutorial_lib.evaluation.axioms import relative_difference, score_rise
 from tutorial_lib.evaluation.statistics import Interval, exact
@@ -227,7 +226,6 @@ class TestFigures:
         assert {(0.0, 0.2), (0.1, 0.4), (-0.2, 0.1)} <= set(drawn) and len(figure.axes) == 2
 
 
-@pytest.mark.skipif("table_2" in UNFINISHED, reason="not recorded yet")
 @pytest.mark.parametrize("name", ["saliency", "DeepLIFT", "epsilon-LRP"])
 def test_the_recorded_numbers_of_few_instances_come_out_again(name):
     stored = recorded("table_2").values[name]["implementation invariance"]["live"]

@@ -5,16 +5,14 @@ from functools import partial
 import torch
 from torch import Generator, Tensor, nn
 
-from experiments.measures.stability import BATCH, DRAWS, RADIUS
-from experiments.runner import Quantity, batches, joined
-from experiments.worlds import BASELINES, NUMBERS, SAMPLES
+from experiments.measures.stability import BATCH, DRAWS, RADIUS, in_batches
+from experiments.runner import Quantity
+from experiments.worlds import BASELINES, NUMBERS
 from experiments.wrappers import constant
 from tutorial_lib.attribution.gradients import saliency, seeded, smoothgrad
 from tutorial_lib.evaluation.fidelity import Perturbation, infidelity, noisy_baseline, square_removal
 from tutorial_lib.evaluation.sanity import edge_filter, random_map
 from tutorial_lib.evaluation.stability import max_sensitivity
-from tutorial_lib.models.zoo import load
-from tutorial_lib.notebook.samples import trained
 from tutorial_lib.scores import Attribute, input_gradient
 
 SAMPLES_OF_I, SIGMA, FIRST = 50, 0.2, 5
@@ -83,18 +81,8 @@ def summary(found: dict) -> dict:
 
 def smoothing(world: str) -> Quantity:
     """One network a seed, all on the same images with the same draws."""
-    n = NUMBERS[world]
-
-    def measure(seed: int) -> dict:
-        data, model = SAMPLES[world](trained(f"{world}_natural"), n=n), load(f"{world}_natural_{seed}")
-        draws, noise = Generator().manual_seed(7), Generator().manual_seed(7)
-        return joined([
-            of_batch(world, model, data.images[part], data.targets[part], draws, noise)
-            for part in batches(n, size=BATCH)
-        ], torch.cat)
-
     return Quantity({
-        "claims": ["C146"], "networks": f"{world}_natural", "images": n,
+        "claims": ["C146"], "networks": f"{world}_natural", "images": NUMBERS[world],
         "sensitivity": f"max ‖A(y) - A(x)‖ / ‖A(x)‖, radius {RADIUS}, {DRAWS} draws, decision unchanged",
         "squares": f"infidelity at the best factor over E[Δ²]; {SAMPLES_OF_I} squares of 1 to 10 pixels "
         f"(64 px: 2 to 20), set to {BASELINES[world].item()}",
@@ -105,4 +93,4 @@ def smoothing(world: str) -> Quantity:
         "first images": f"seed 100, {FIRST} images",
         "batch": f"{BATCH} images; one generator of seed 7 draws for the batches in turn",
         "dtype": "float32", "threads": 1,
-    }, measure, summary)
+    }, in_batches(of_batch, world), summary)

@@ -1,5 +1,6 @@
 """C03: how stable the maps are, and what they lose when they are smoothed to the stability of Grad-CAM."""
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -10,7 +11,7 @@ from experiments.runner import Quantity, batches, joined
 from experiments.worlds import ABSOLUTE, NUMBERS, SAMPLES, WINDOWS, described, nine_methods
 from experiments.wrappers import blurred, constant, remembered
 from tutorial_lib.attribution.pixels import max_over_colour, sum_over_colour
-from tutorial_lib.evaluation.agreement import rank_correlations
+from tutorial_lib.evaluation.agreement import signed_rank_correlations
 from tutorial_lib.evaluation.sanity import random_map
 from tutorial_lib.evaluation.stability import max_sensitivity
 from tutorial_lib.models.zoo import load
@@ -24,9 +25,8 @@ REFERENCE = "Grad-CAM"  # whose stability the others are smoothed to
 
 def fidelity(pixels: Tensor, effects: Tensor, size: int) -> Tensor:
     """Spearman, with signs, of a map's patch means with the drop of the score when a patch is filled;
-    both (N, H, W) -> (N,). Shifted to be positive, since `rank_correlations` ranks absolute values."""
-    pair = [avg_pool2d(heat[:, None], size).flatten(1) for heat in (pixels, effects)]
-    return rank_correlations(*(patches - patches.amin(1, keepdim=True) for patches in pair))
+    both (N, H, W) -> (N,)"""
+    return signed_rank_correlations(*(avg_pool2d(heat[:, None], size) for heat in (pixels, effects)))
 
 
 def of_batch(
@@ -76,11 +76,11 @@ def summary(found: dict) -> dict:
     }
 
 
-def stability(world: str) -> Quantity:
-    """One network a seed, all on the same images with the same draws."""
-    n = NUMBERS[world]
-
+def in_batches(of_batch: Callable[..., dict], world: str) -> Callable[[int], dict]:
+    """A measure that asks the natural network of a seed about the sample of its world, batch by batch; two
+    generators serve all batches in turn."""
     def measure(seed: int) -> dict:
+        n = NUMBERS[world]
         data, model = SAMPLES[world](trained(f"{world}_natural"), n=n), load(f"{world}_natural_{seed}")
         draws, noise = Generator().manual_seed(7), Generator().manual_seed(7)
         return joined([
@@ -88,8 +88,14 @@ def stability(world: str) -> Quantity:
             for part in batches(n, size=BATCH)
         ], torch.cat)
 
+    return measure
+
+
+def stability(world: str) -> Quantity:
+    """One network a seed, all on the same images with the same draws."""
     return Quantity({
-        "claims": ["C03"], "networks": f"{world}_natural", "images": n, "radius": RADIUS, "draws": DRAWS,
+        "claims": ["C03"], "networks": f"{world}_natural", "images": NUMBERS[world], "radius": RADIUS,
+        "draws": DRAWS,
         "batch": f"{BATCH} images; one generator of seed 7 draws for the batches in turn",
         "map": "the whole map, not reduced over colour", "methods": described(world),
         "fidelity": "Spearman of the map's patches with the drop of the score when a patch is occluded, the "
@@ -97,4 +103,4 @@ def stability(world: str) -> Quantity:
         "smoothed": "Gaussian blur of the smallest `width` whose median relative form, a mean of the seeds, "
         f"is at most that of {REFERENCE}; a method that no width makes as stable is left out",
         "widths": WIDTHS, "dtype": "float32", "threads": 1,
-    }, measure, summary)
+    }, in_batches(of_batch, world), summary)

@@ -38,9 +38,9 @@ def signed_rank_correlations(first: Tensor, second: Tensor, *, where: Tensor | N
     """`rank_correlations` of the values with their signs: a map and its negative have -1."""
     many = second if second.ndim > first.ndim else second[None]
     _flat(first, many[0])
-    inside = torch.ones_like(first, dtype=torch.bool) if where is None else where
-    ranks, *others = (_centred_ranks(maps.flatten(1), ~inside.flatten(1)) for maps in (first, *many))
-    found = torch.stack([_cosines(ranks, other) for other in others])
+    outside = torch.zeros_like(first, dtype=torch.bool) if where is None else ~where
+    outside, ranks = outside.flatten(1), _centred_ranks(first.flatten(1), outside.flatten(1))
+    found = torch.stack([_cosines(ranks, _centred_ranks(maps.flatten(1), outside)) for maps in many])
     return found if many is second else found[0]
 
 

@@ -108,8 +108,8 @@ def sensitivity_n(
         removed = _random_pixels(x, n, generator)
         return removed, _like(x, fill(x, removed), "fill")
 
-    # less the median: n times a constant does not matter, sums are exacter, and a constant map is exactly 0
-    centred = {name: a - a.flatten(1).median(1).values.view(-1, 1, 1) for name, a in maps.items()}
+    # less its middle: n times a constant does not matter, sums are exacter, and a constant map is exactly 0
+    centred = {name: a - (a.amin((1, 2), True) + a.amax((1, 2), True)) / 2 for name, a in maps.items()}
     respond = _responder(model, x, target, centred)
     found = torch.stack([_correlations(respond(partial(draw, n), subsets)) for n in sizes], 2)
     found[:, :, torch.tensor(sizes) == pixels] = torch.nan

@@ -32,7 +32,7 @@ class MapFigure(Figure):
 
 
 class TableFigure(Figure):
-    """A figure of words on plain colours: stored as PNG with 64 colours, a third of the bytes."""
+    """A figure of few colours, such as a table: stored as PNG with 64 of them, a third of the bytes."""
 
 
 def use_book_style() -> None:
@@ -229,10 +229,10 @@ def bars(groups: Mapping[str, Mapping[str, float]], *, ylabel: str) -> Figure:
 def bumps(
     panels: Mapping[str, Mapping[str, Sequence[float]]], *, columns: Sequence[str],
     level: tuple[str, Mapping[str, Sequence[float]]],
-) -> Figure:
+) -> TableFigure:
     """Places, 1 at the top, by name over `columns`, a panel for each outer name; `level` is the name of a
     dashed line and its places in each panel. The best of each column has a ring."""
-    figure = Figure(figsize=(9.2, 3.0 * math.ceil(len(panels) / 2)), layout="constrained")
+    figure = TableFigure(figsize=(9.2, 3.0 * math.ceil(len(panels) / 2)), layout="constrained")
     axes = figure.subplots(math.ceil(len(panels) / 2), 2, squeeze=False).ravel()
     steps = range(len(columns))
     for ax, (title, lines) in zip(axes, panels.items(), strict=True):
