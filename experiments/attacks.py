@@ -11,7 +11,7 @@ from experiments.runner import Quantity, command_line
 
 def quantities(_parts: Path) -> dict[str, Quantity]:
     """What the file holds, by the name that a chapter reads it with."""
-    five = {"natural": (*JUDGED, "Gradient x Input")}
+    four, five = {"natural": JUDGED}, {"natural": (*JUDGED, "Gradient x Input")}
     three = dict.fromkeys(("natural", "softplus", "gradient"), JUDGED)
     robust = dict.fromkeys(("linf", "l2"), ("saliency",))
     local, wide = ("saliency", SMOOTHED[0]), SMOOTHED[1]
@@ -19,7 +19,7 @@ def quantities(_parts: Path) -> dict[str, Quantity]:
         "fashion": inputs_attacked("fashion", five, n=100, claims=["C102"]),
         "fashion, networks": inputs_attacked("fashion", {**three, **robust}, n=50, claims=["C103"]),
         "fashion, maps": inputs_attacked("fashion", {"natural": SMOOTHED}, n=50, claims=["C154"]),
-        "shapes": inputs_attacked("shapes", five, n=102, claims=["C102"]),
+        "shapes": inputs_attacked("shapes", four, n=102, claims=["C102"]),
         "shapes, maps": inputs_attacked("shapes", {"natural": local}, n=54, claims=["C154"]),
         "shapes, curves": curves("shapes", ("natural", "l2"), n=18),
         "shapes, defences": inputs_attacked(

@@ -5,7 +5,7 @@ import torch
 from scipy.stats import mannwhitneyu
 from torch import Generator, nn
 
-from experiments.measures.attacked_maps import SIDES, auroc, moved
+from experiments.measures.attacked_maps import ANSWER, SIDES, auroc, moved, summary
 from experiments.measures.distances import known
 from tutorial_lib.attribution.gradients import saliency
 from tutorial_lib.models.zoo import load
@@ -54,6 +54,17 @@ def test_attacks_that_flip_nothing_and_noise_that_does_are_left_out(found):
     assert not moves[SIDES[2]]["saliency"].isnan().any()
 
 
+def test_the_summary_counts_what_was_not_left_out(found):
+    """Two seeds alike: AUROC of an even map 0.5; the first method's first images; shares of the images."""
+    twice = {side: {name: v.expand(2, -1) for name, v in each.items()} for side, each in found[0].items()}
+    kept = summary(twice)
+    flipped = (~found[0][SIDES[0]]["saliency"].isnan()).double().mean()
+    assert kept["counted"][SIDES[0]].tolist() == pytest.approx([flipped] * 2)
+    assert kept["AUROC"][SIDES[1]]["fixed"].tolist() == pytest.approx([0.5] * 3)
+    first = found[0][SIDES[2]]["saliency"][:5]
+    assert torch.equal(kept["first images, first method"][SIDES[2]], first)
+
+
 def test_a_model_of_one_answer_leaves_nothing():
     class Same(nn.Module):
         def forward(self, x):
@@ -63,7 +74,7 @@ def test_a_model_of_one_answer_leaves_nothing():
     moves = moved({"saliency": saliency}, Same().eval(), x, target, epsilon=0.1,
                   generator=Generator().manual_seed(0))
     assert moves[SIDES[0]]["saliency"].isnan().all()
-    assert not moves[SIDES[2]]["the answer itself"].isnan().any()
+    assert not moves[SIDES[2]][ANSWER].isnan().any()
 
 
 def test_the_images_are_known_to_all_networks():

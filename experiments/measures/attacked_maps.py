@@ -21,6 +21,7 @@ EPSILON, REACH = 8 / 255, 1.5
 CHEAP = ("saliency", "guided backprop", "Gradient x Input", "DeepLIFT", "Grad-CAM")
 COSTLY = ("SmoothGrad", "IG")
 FIRST = 5
+ANSWER = "the answer itself"
 SIDES = ("attack, new class", "attack, old class", "noise", "no attack, new class")
 
 
@@ -55,7 +56,7 @@ def moved(
     start = predict(model, x)
     for side, (y, _, left_out) in states.items():
         change = (predict(model, y) - start).abs().sum(1) / 2
-        found[side]["the answer itself"] = change.double().masked_fill(left_out, torch.nan)
+        found[side][ANSWER] = change.double().masked_fill(left_out, torch.nan)
     return found
 
 
@@ -80,11 +81,11 @@ def summary(found: dict) -> dict:
             i = crossed(torch.stack([distance, noise[name]], 2), level=0.95, statistic=auroc,
                         generator=Generator().manual_seed(7))
             area[side][name] = torch.tensor([i.value, i.lo, i.hi])
-    counted = {side: (~each["saliency"].isnan()).double().mean(1) for side, each in found.items()}
+    counted = {side: (~each[ANSWER].isnan()).double().mean(1) for side, each in found.items()}
     medians = {side: {name: distance.nanmedian(1).values for name, distance in each.items()}
                for side, each in found.items()}
-    first = {side: each["saliency"][0, :FIRST] for side, each in found.items()}
-    return {"AUROC": area, "counted": counted, "median": medians, "first images, saliency": first}
+    first = {side: next(iter(each.values()))[0, :FIRST] for side, each in found.items()}
+    return {"AUROC": area, "counted": counted, "median": medians, "first images, first method": first}
 
 
 def attacked(world: str, names: tuple[str, ...]) -> Quantity:

@@ -63,7 +63,8 @@ def summary(found: dict) -> dict:
     """Where the attacked images stand between another image and noise, as intervals; means; first images."""
     def place(v: Tensor) -> Tensor:
         attacked, noise, other = v.unbind(-1)
-        return interval(on_the_scale(attacked, other, noise, level=0.99, generator=Generator().manual_seed(7)))
+        draws = Generator().manual_seed(7)
+        return interval(on_the_scale(attacked, other, noise, level=0.99, generator=draws))
 
     kinds, alike = ("attacked", "noise", "another image"), {name: found["alike"][name] for name in JUDGED}
     return {
