@@ -153,7 +153,7 @@ def climbs(
 ) -> Figure:
     """Paths on a landscape over the unit square, a panel for each outer name: heights (rows, columns) from
     (0, 0) on, the outline of the region that a path may not leave, and the points (x, y) of each path."""
-    figure = Figure(figsize=(3.4 * len(panels) + 0.8, 3.5), layout="constrained")
+    figure = Figure(figsize=(3.4 * len(panels) + 0.8, 3.9), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True)
     for ax, (title, (heights, outline, paths)) in zip(axes, panels.items(), strict=True):
         drawn = ax.imshow(heights.numpy(), origin="lower", extent=(0, 1, 0, 1), cmap="Greys", alpha=0.75)
