@@ -5,7 +5,8 @@ import torch
 from scipy.stats import mannwhitneyu
 from torch import Generator, nn
 
-from experiments.measures.attacked_maps import ANSWER, SIDES, auroc, moved, summary
+from experiments.measures.attacked_maps import moved
+from experiments.measures.auroc import ANSWER, SIDES, auroc, summary
 from experiments.measures.distances import known
 from tutorial_lib.attribution.gradients import saliency
 from tutorial_lib.models.zoo import load
@@ -58,7 +59,7 @@ def test_the_summary_counts_what_was_not_left_out(found):
     """Two seeds alike: AUROC of an even map 0.5; the first method's first images; shares of the images."""
     twice = {side: {name: v.expand(2, -1) for name, v in each.items()} for side, each in found[0].items()}
     kept = summary(twice)
-    flipped = (~found[0][SIDES[0]]["saliency"].isnan()).double().mean()
+    flipped = (~found[0][SIDES[0]]["saliency"].isnan()).double().mean().item()
     assert kept["counted"][SIDES[0]].tolist() == pytest.approx([flipped] * 2)
     assert kept["AUROC"][SIDES[1]]["fixed"].tolist() == pytest.approx([0.5] * 3)
     first = found[0][SIDES[2]]["saliency"][:5]

@@ -1,16 +1,15 @@
 """C04: does a map change when an attack flips the decision, and more than under noise of the same size?"""
 
 import torch
-from scipy.stats import rankdata
 from torch import Generator, Tensor, nn
 
+from experiments.measures.auroc import ANSWER, SIDES, summary
 from experiments.measures.distances import LARGEST, PGD, known
 from experiments.runner import Quantity
 from experiments.worlds import NUMBERS, SAMPLES, nine_methods, pixel_map
 from tutorial_lib.attribution.gradients import seeded
 from tutorial_lib.evaluation.agreement import rank_correlations
 from tutorial_lib.evaluation.sanity import edge_filter, random_map
-from tutorial_lib.evaluation.statistics import crossed
 from tutorial_lib.models.zoo import load
 from tutorial_lib.notebook.samples import trained
 from tutorial_lib.robustness.attacks import pgd, smallest_perturbation
@@ -20,9 +19,6 @@ from tutorial_lib.scores import Attribute, logits, predict
 EPSILON, REACH = 8 / 255, 1.5
 CHEAP = ("saliency", "guided backprop", "Gradient x Input", "DeepLIFT", "Grad-CAM")
 COSTLY = ("SmoothGrad", "IG")
-FIRST = 5
-ANSWER = "the answer itself"
-SIDES = ("attack, new class", "attack, old class", "noise", "no attack, new class")
 
 
 def maps(world: str, names: tuple[str, ...]) -> dict[str, Attribute]:
@@ -58,34 +54,6 @@ def moved(
         change = (predict(model, y) - start).abs().sum(1) / 2
         found[side][ANSWER] = change.double().masked_fill(left_out, torch.nan)
     return found
-
-
-def auroc(values: Tensor) -> Tensor:
-    """Share of the pairs in which the first kind is larger than the second, ties half; NaN are left out.
-    (seeds, N, 2) -> (seeds,)"""
-    found = []
-    for first, second in (seed.unbind(-1) for seed in values):
-        a, b = first[~first.isnan()], second[~second.isnan()]
-        ranks = torch.from_numpy(rankdata(torch.cat([a, b]).numpy()))
-        found.append((ranks[: len(a)].sum() / len(a) - (len(a) + 1) / 2) / len(b))
-    return torch.stack(found)
-
-
-def summary(found: dict) -> dict:
-    """What is stored: for each method the AUROC of its distance with its 95 % interval (value, lo, hi), for
-    both choices of the class; the median distances; how many decisions flipped."""
-    noise, area = found[SIDES[2]], {}
-    for side in SIDES[:2]:
-        area[side] = {}
-        for name, distance in found[side].items():
-            i = crossed(torch.stack([distance, noise[name]], 2), level=0.95, statistic=auroc,
-                        generator=Generator().manual_seed(7))
-            area[side][name] = torch.tensor([i.value, i.lo, i.hi])
-    counted = {side: (~each[ANSWER].isnan()).double().mean(1) for side, each in found.items()}
-    medians = {side: {name: distance.nanmedian(1).values for name, distance in each.items()}
-               for side, each in found.items()}
-    first = {side: next(iter(each.values()))[0, :FIRST] for side, each in found.items()}
-    return {"AUROC": area, "counted": counted, "median": medians, "first images, first method": first}
 
 
 def attacked(world: str, names: tuple[str, ...]) -> Quantity:

@@ -108,8 +108,8 @@ def widths(parts: Path) -> Quantity:
         "images": f"{IMAGES} for confirmation, classes as equal as possible, right in all twenty networks",
         "attack": "PGD-20 l2, generator seed 7",
         "flipped": "share whose class changes at one median gradient margin of the network",
-        "linearity, width": f"lower end, mean, upper end at 99 %, 5 seeds x {IMAGES} images: flipped, width 1 less "
-        "linear, and change per fourfold width",
+        "linearity, width": f"lower end, mean, upper end at 99 %, 5 seeds x {IMAGES} images; flipped: "
+        "width 1 less linear; change per fourfold width",
         "gradient margin": "m / |∇m| of the margin m over the next class, median over the images",
         "instability": "largest relative change of the gradient, l∞ 0.02, 20 draws, every fifth image",
         "clean accuracy": "1,000 images for confirmation", "threads": 1,
