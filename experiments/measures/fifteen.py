@@ -54,8 +54,7 @@ def fifteen(parts: Path) -> Quantity:
         "claims": ["C108"], "networks": [f"{kind} {strength}" for kind, strength in TRAININGS],
         "from data/weights": [f"{how}_{SEED}" for how in TRAININGS.values() if isinstance(how, str)],
         "training": f"seed {SEED}; decay λ of the squared weights, noise σ, gradient penalty λ, PGD-7 l∞ and "
-        "l2 ε; recipes of fashion_natural, fashion_noise, fashion_gradient, fashion_linf, fashion_l2, but 8 "
-        "epochs for the gradient penalty and 5 for PGD (those from data/weights: 15 and 20)",
+        "l2 ε; recipes of fashion_natural, fashion_noise, fashion_gradient, fashion_linf, fashion_l2",
         "images": f"{IMAGES} for confirmation, classes as equal as possible, right in all networks",
         "values": "times 10,000: networks x images",
         "cosine": "|<x, g>| / (|x| |g|)", "alignment": "|<x, g>| / |g|; g of the logit or of the margin",
