@@ -6,6 +6,7 @@ python -m experiments.attacks --out data/results
 from pathlib import Path
 
 from experiments.measures.attacks import JUDGED, SMOOTHED, curves, faithfulness, inputs_attacked, transfer
+from experiments.measures.liars import liars
 from experiments.runner import Quantity, command_line
 
 
@@ -21,10 +22,11 @@ def quantities(_parts: Path) -> dict[str, Quantity]:
         "fashion, maps": inputs_attacked("fashion", {"natural": SMOOTHED}, n=50, claims=["C154"]),
         "shapes": inputs_attacked("shapes", four, n=102, claims=["C102"]),
         "shapes, maps": inputs_attacked("shapes", {"natural": local}, n=54, claims=["C154"]),
-        "shapes, curves": curves("shapes", ("natural", "l2"), n=18),
+        "shapes, curves": curves("shapes", ("natural", "l2"), n=60),
         "shapes, defences": inputs_attacked(
-            "shapes", {"natural": ("saliency", wide), "softplus": ("saliency",)}, n=12, claims=[]),
+            "shapes", {"natural": ("saliency", wide), "softplus": ("saliency",)}, n=30, claims=[]),
         "fashion, transfer": transfer("fashion", n=20),
+        "shapes, liars": liars(),
         "fashion, faithfulness": faithfulness("fashion", n=50),
         "shapes, faithfulness": faithfulness("shapes", n=54),
     }

@@ -36,6 +36,7 @@ from tutorial_lib.robustness.attribution_attacks import (
     softplus_twin,
     top_k,
     towards,
+    with_moved_saliency,
 )
 from tutorial_lib.robustness.shifts import (
     brightened,
@@ -237,6 +238,27 @@ def test_local_smoothing_is_the_solution_of_its_own_problem(case):
     for step in (1e-3, -1e-3):
         assert (cost(a + step * scale) >= cost(a)).all()
     assert (a == 0).any() and (a > 0).any()
+
+
+def test_a_model_can_be_tuned_to_show_other_pixels():
+    data = planted_shapes(48, generator=torch.Generator().manual_seed(3), cue=1.0)
+    model = load("shapes_shortcut_100")
+    weights = [p.clone() for p in model.parameters()]
+    moved = with_moved_saliency(model, data.images, data.targets, away=data.marks, onto=data.masks, steps=25,
+                                generator=torch.Generator().manual_seed(0))
+
+    def mass(net, on):
+        heat = mass_shares(max_over_colour(saliency(net, data.images, data.targets)))
+        return (heat * on).sum((1, 2)).mean()
+
+    assert all(map(torch.equal, weights, model.parameters()))
+    assert not any(p.requires_grad for p in moved.parameters()) and not moved.training
+    assert torch.equal(logits(moved, data.images).argmax(1), logits(model, data.images).argmax(1))
+    assert mass(moved, data.marks) < 0.5 * mass(model, data.marks)
+    assert mass(moved, data.masks) > 1.2 * mass(model, data.masks)
+    with pytest.raises(ValueError, match="must both be"):
+        with_moved_saliency(model, data.images, data.targets, away=data.marks[:, :8], onto=data.masks,
+                            generator=torch.Generator())
 
 
 @pytest.mark.parametrize(
