@@ -1,5 +1,5 @@
 """Recorded result: stability of the maps, what smoothing does to it, and what the class does
-(C03, C94, C98, C99, C146, C152).
+(C03, C94, C98, C99, C114, C146, C150, C152).
 
 python -m experiments.class_and_stability --out data/results
 """
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from experiments.measures.classes import classes
 from experiments.measures.forced_class import forced_class
+from experiments.measures.preference import preference
 from experiments.measures.smoothing import smoothing
 from experiments.measures.stability import stability
 from experiments.runner import Quantity, command_line
@@ -20,6 +21,7 @@ def quantities(_parts: Path) -> dict[str, Quantity]:
         "smoothing fashion": smoothing("fashion"), "smoothing shapes": smoothing("shapes"),
         "classes fashion": classes("fashion"), "classes shapes": classes("shapes"),
         "forced class fashion": forced_class("fashion"), "forced class shapes": forced_class("shapes"),
+        "gradients and perturbations": preference(),
     }
 
 

@@ -36,10 +36,14 @@ WINDOWS = {"fashion": 4, "shapes": 8}
 ABSOLUTE = ("saliency", "SmoothGrad", "SmoothGrad-Squared", "VarGrad")
 
 
+def average(world: str) -> Tensor:
+    """The mean of the training images, one grey for all pixels.  -> (1, 1, 1, 1)"""
+    return fashion_mnist("train").images.mean().view(1, 1, 1, 1) if world == "fashion" else GREY
+
+
 def nine_methods(world: str) -> dict[str, Attribute]:
     """Gradients, modified backward passes, products with the input, a class activation map, occlusion."""
     baseline, size = BASELINES[world], WINDOWS[world]
-    grey = fashion_mnist("train").images.mean().view(1, 1, 1, 1) if world == "fashion" else GREY
     return {
         "saliency": saliency,
         "SmoothGrad": seeded(smoothgrad, seed=7, attribute=saliency, sigma=0.15, samples=32),
@@ -49,7 +53,7 @@ def nine_methods(world: str) -> dict[str, Attribute]:
         "epsilon-LRP": partial(lrp_epsilon, epsilon=1e-6),
         "DeepLIFT": partial(deeplift, baseline=baseline),
         "Grad-CAM": partial(grad_cam, layer=LAYERS[world]),
-        "occlusion": partial(occlusion, size=size, stride=size, fill=grey),
+        "occlusion": partial(occlusion, size=size, stride=size, fill=average(world)),
     }
 
 

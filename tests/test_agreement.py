@@ -10,7 +10,7 @@ import krippendorff
 import numpy as np
 import pytest
 import torch
-from scipy.stats import kendalltau, rankdata, spearmanr
+from scipy.stats import friedmanchisquare, kendalltau, rankdata, spearmanr
 from skimage.feature import hog
 from skimage.metrics import structural_similarity
 
@@ -18,6 +18,7 @@ from tutorial_lib.evaluation.agreement import (
     hog_similarity,
     in_top,
     kendall,
+    kendall_w,
     krippendorff_alpha,
     mean_ranks,
     rank_agreement,
@@ -466,3 +467,35 @@ def test_tables_without_variance_are_refused():
             measure(torch.rand(1, 3))
     with pytest.raises(ValueError, match="no variance"):
         variance_shares(torch.stack([torch.rand(3, 3), torch.ones(3, 3)]))
+
+
+# Kendall's W
+
+
+@pytest.mark.parametrize("levels", [None, 4], ids=["no ties", "ties"])
+def test_kendalls_w_is_that_of_scipys_friedman_test(levels):
+    """The statistic of the test is m (n - 1) W, ties included."""
+    table = maps(1, 9, levels=levels)[0]
+    theirs = friedmanchisquare(*table.T.numpy()).statistic / (9 * 8)
+    assert kendall_w(table).item() == pytest.approx(theirs, abs=1e-12)
+
+
+def test_kendalls_w_is_the_mean_rank_correlation_of_the_raters_on_another_scale():
+    """W = (1 + (m - 1) rho) / m without ties: 1 for equal raters, 1 / m by chance."""
+    tables = torch.randn(2000, 5, 9, generator=generator(3))
+    rho = np.mean([spearmanr(*pair)[0] for pair in itertools.combinations(tables[0].numpy(), 2)])
+    found = kendall_w(tables)
+    assert found.shape == (2000,) and found[0].item() == pytest.approx((1 + 4 * rho) / 5)
+    assert found.mean().item() == pytest.approx(1 / 5, abs=0.01)
+    assert kendall_w(tables[:1, :1].expand(1, 5, 9)).item() == pytest.approx(1)
+    assert kendall_w(torch.stack([tables[0, 0], -tables[0, 0]])).item() == pytest.approx(0, abs=1e-12)
+
+
+def test_kendalls_w_marks_a_rater_without_a_ranking_and_refuses_a_single_one():
+    table = maps(1, 6)[0]
+    for bad in (torch.nan, 0.0):
+        broken = table.clone()
+        broken[2] = bad
+        assert kendall_w(torch.stack([table, broken])).isnan().tolist() == [False, True]
+    with pytest.raises(ValueError, match="two raters"):
+        kendall_w(table[:1])

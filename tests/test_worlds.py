@@ -15,6 +15,7 @@ from tutorial_lib.datafiles import data_file
 from tutorial_lib.datasets import (
     FashionMnist,
     blue_coded,
+    counterfactual_pairs,
     crossed_shapes,
     fashion_mnist,
     planted_shapes,
@@ -213,6 +214,21 @@ def test_two_shapes_are_apart_and_of_two_classes():
     assert (data.targets[:, 0] != data.targets[:, 1]).all()
     assert data.targets[:, 0].bincount().tolist() == [10] * 6 and data.targets.max() <= 5
     assert not (data.masks[:, 0] & data.masks[:, 1]).any() and data.masks.flatten(2).any(2).all()
+
+
+def test_counterfactual_pairs_differ_where_one_outline_alone_covers_a_pixel():
+    first, second = counterfactual_pairs(60, generator=seed(6))
+    assert first.targets.tolist() == [i % 6 for i in range(60)] and (first.targets != second.targets).all()
+    differ = (first.images != second.images).any(1)
+    assert torch.equal(differ, first.masks ^ second.masks) and differ.flatten(1).any(1).all()
+    pairs = zip(first.images, second.images, first.masks, second.masks, strict=True)
+    inside = [(a[:, m & k].mean(1), b[:, k & ~m].mean(1)) for a, b, m, k in pairs if (k & ~m).sum() > 9]
+    assert torch.stack([(a - b).norm() for a, b in inside]).max() < 0.3  # one colour for both
+    assert not first.marks.any() and first.masks.flatten(1).sum(1).min() > 50
+    few, _ = counterfactual_pairs(6, generator=seed(6))
+    assert torch.equal(few.images, first.images[:6])
+    with pytest.raises(ValueError, match="at least one"):
+        counterfactual_pairs(0, generator=seed(6))
 
 
 def test_crossed_shapes_swap_backgrounds_and_nothing_else():

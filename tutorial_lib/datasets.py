@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from tutorial_lib.datafiles import data_file
-from tutorial_lib.drawing import MARK, SHAPES, SIDE, Scene, another, paint_mark, scene
+from tutorial_lib.drawing import MARK, SHAPES, SIDE, Scene, another, paint_mark, scene, twin_scenes
 
 
 @dataclass(frozen=True)
@@ -171,6 +171,18 @@ def two_shapes(n: int, *, generator: torch.Generator) -> PlantedShapes:
         first = i % len(SHAPES)
         scenes.append(scene([first, another(first, generator)], generator=generator))
     return _collect(scenes, marked=False, one=False)
+
+
+def counterfactual_pairs(n: int, *, generator: torch.Generator) -> tuple[PlantedShapes, PlantedShapes]:
+    """`n` planted shapes, and each again as a shape of another class: the two images of a pair differ only
+    where one outline covers a pixel and the other does not. `ValueError` for n < 1."""
+    _check_count(n)
+    pairs = []
+    for i in range(n):
+        first = i % len(SHAPES)
+        pairs.append(twin_scenes((first, another(first, generator)), generator=generator))
+    first, second = (_collect(list(side), marked=False, one=True) for side in zip(*pairs, strict=True))
+    return first, second
 
 
 def crossed_shapes(

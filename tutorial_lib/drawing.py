@@ -62,6 +62,21 @@ def scene(
     return Scene((image + noise).clamp(0, 1).float(), shapes, masks)
 
 
+def twin_scenes(shapes: tuple[int, int], *, generator: Generator) -> list[Scene]:
+    """Two scenes with one shape each that differ in its outline alone: place, size, angle, colour,
+    background, patches and noise are the same."""
+    ground, taken = _background(generator), [_CORNER]
+    circle, angle = _free_circle(9, 12, taken, generator), 2 * math.pi * _uniform(generator)
+    masks = [_inside(shape, circle, angle=angle) for shape in shapes]
+    coloured = ground.clone()
+    _fill(coloured, masks[0] | masks[1], [ground], generator)
+    beside = _NOISE * torch.randn(ground.shape, dtype=torch.float64, generator=generator)
+    for _ in range(2):
+        _add_patch(beside, _free_circle(5, 8, taken, generator), generator)
+    images = [(torch.where(mask, coloured, ground) + beside).clamp(0, 1).float() for mask in masks]
+    return [Scene(image, [c], mask[None]) for image, c, mask in zip(images, shapes, masks, strict=True)]
+
+
 def paint_mark(image: Tensor, shape: int) -> None:
     """Paint the mark of class `shape` into the corner of `image` (3, 64, 64)."""
     image[:, MARK, MARK] = _MARK_COLOURS[shape, :, None, None].to(image.dtype)

@@ -46,11 +46,16 @@ def ordered(grades: list[Tensor]) -> Tensor:
     return torch.stack([(b > a) + (b == a) / 2 for a, b in combinations(grades, 2)]).mean(0)
 
 
+def steps_from(baseline: Tensor, x: Tensor, *, smallest: float) -> Tensor:
+    """x - baseline, each entry counting as `smallest` at least."""
+    step = x - baseline
+    return torch.where(step < 0, -1.0, 1.0) * step.abs().clamp(min=smallest)
+
+
 def readings(x: Tensor, maps: dict[str, Tensor], *, smallest: float) -> dict[tuple[str, str], Tensor]:
     """What infidelity multiplies with I: a map as shares of the drop, divided by x - grey, which counts as
     `smallest` at least; or as it is, as a gradient."""
-    step = x - GREY
-    step = torch.where(step < 0, -1.0, 1.0) * step.abs().clamp(min=smallest)
+    step = steps_from(GREY, x, smallest=smallest)
     spread = {name: heat[:, None].expand_as(x) / x.shape[1] for name, heat in maps.items()}
     shares = {("shares", name): a / step for name, a in spread.items()}
     return shares | {("gradient", name): a for name, a in spread.items()}

@@ -8,7 +8,6 @@ from torch import Generator, Tensor, nn
 from experiments import worlds
 from experiments.runner import Quantity
 from experiments.worlds import BLACK, NUMBERS, described, more_methods, nine_methods, pixel_map
-from tutorial_lib.datasets import fashion_mnist
 from tutorial_lib.evaluation.fills import Fill, constant, imputed
 from tutorial_lib.evaluation.removal import area, removal_curves
 from tutorial_lib.evaluation.sanity import randomised
@@ -24,10 +23,9 @@ JUDGED = ("black", "mean", "random", "imputed")  # the fills of the fidelity col
 def fills(world: str, x: Tensor) -> dict[str, Fill]:
     """The protocol's fills, and a second draw of the random one. One draw serves all maps and steps."""
     draws = Generator().manual_seed(7)
-    mean = fashion_mnist("train").images.mean().view(1, 1, 1, 1) if world == "fashion" else worlds.GREY
     noise, again = (torch.rand(x.shape, generator=draws) for _ in range(2))
     return {
-        "black": partial(constant, value=BLACK), "mean": partial(constant, value=mean),
+        "black": partial(constant, value=BLACK), "mean": partial(constant, value=worlds.average(world)),
         "random": partial(constant, value=noise), "random again": partial(constant, value=again),
         "imputed": partial(imputed, noise=0.01 * torch.randn(x.shape, generator=draws)),
     }

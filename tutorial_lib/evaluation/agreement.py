@@ -170,16 +170,33 @@ def kendall(first: Tensor, second: Tensor) -> Tensor:
     return _cosines(*((r[:, :, None] - r[:, None]).sign().flatten(1) for r in ranks))
 
 
+def kendall_w(ratings: Tensor) -> Tensor:
+    """Kendall's coefficient of concordance of complete ratings, corrected for ties: the variance of the mean
+    ranks over the mean variance of a rater's ranks; 1 for equal rankings, 1 / raters by chance.
+    (..., raters, items) -> (...)
+
+    NaN where a rater is all ties or has NaN; `ValueError` for fewer than two raters or items.
+    """
+    _check_ratings(ratings)
+    ranks = mean_ranks(ratings)
+    spread = ranks.var(-1)
+    return ranks.mean(-2).var(-1) / spread.masked_fill(spread == 0, torch.nan).mean(-1)
+
+
 def krippendorff_alpha(ratings: Tensor) -> Tensor:
     """Krippendorff's ordinal alpha of complete ratings: 1 - mean variance between the raters of an item over
     the variance of all, of ranks among all ratings.  (..., raters, items) -> (...)
 
     `ValueError` for fewer than two raters or items, for NaN, or if all ratings are equal.
     """
-    if ratings.ndim < 2 or min(ratings.shape[-2:]) < 2:
-        raise ValueError(f"ratings of shape {tuple(ratings.shape)}; two raters and two items are needed")
+    _check_ratings(ratings)
     ranks = mean_ranks(ratings.flatten(-2))
     expected = ranks.var(-1)
     if not (expected > 0).all():
         raise ValueError("alpha is undefined: all ratings are equal, or one is NaN")
     return 1 - ranks.view(ratings.shape).var(-2).mean(-1) / expected
+
+
+def _check_ratings(ratings: Tensor) -> None:
+    if ratings.ndim < 2 or min(ratings.shape[-2:]) < 2:
+        raise ValueError(f"ratings of shape {tuple(ratings.shape)}; two raters and two items are needed")
