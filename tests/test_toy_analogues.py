@@ -1,17 +1,15 @@
-"""What chapter 17 records of toys: tables, a language, lists of rules, labels of channels, top images, bounds."""
+"""What chapter 17 records of toys: tables with known effects, and a language with known synonyms."""
 
 import pytest
 import torch
 from torch import Generator, nn
 
-from experiments.measures import certified, decision_list, disagreement, neuron_labels, tabular, top_images
 from experiments.measures import synonym_swaps as swaps
+from experiments.measures import tabular
 from experiments.measures import toy_language as language
+from experiments.measures.eight_methods import NAMES, agreement, maps
 from tutorial_lib.attribution.gradients import gradient_x_input, integrated_gradients
-from tutorial_lib.datasets import fashion_mnist, planted_shapes
 from tutorial_lib.evaluation.agreement import rank_correlation
-from tutorial_lib.models.fashion import FashionCNN
-from tutorial_lib.models.zoo import load
 from tutorial_lib.scores import logits
 
 
@@ -63,18 +61,18 @@ class TestDisagreement:
     def test_matched_maps_are_those_from_the_mean(self, case):
         model, x = case
         target, mean = torch.zeros(20, dtype=torch.long), x.mean(0, keepdim=True)
-        found = disagreement.maps(model, x[:20], target, some=x, size=1, matched=True)
+        found = maps(model, x[:20], target, some=x, size=1, matched=True)
         ig = integrated_gradients(model, x[:20], target, baseline=mean)
         gxi = gradient_x_input(model, x[:20], target) * (x[:20] - mean) / x[:20]
-        by_name = dict(zip(disagreement.NAMES, found, strict=True))
+        by_name = dict(zip(NAMES, found, strict=True))
         assert torch.allclose(by_name["IG"], ig, atol=1e-5)
         assert torch.allclose(by_name["Gradient x Input"], gxi, atol=1e-5)
 
     def test_what_has_no_baseline_stays(self, case):
         model, x = case
         target = torch.zeros(5, dtype=torch.long)
-        before, after = (disagreement.maps(model, x[:5], target, some=x, size=1, matched=m) for m in (False, True))
-        same = [name for name, a, b in zip(disagreement.NAMES, before, after, strict=True) if torch.equal(a, b)]
+        before, after = (maps(model, x[:5], target, some=x, size=1, matched=m) for m in (False, True))
+        same = [name for name, a, b in zip(NAMES, before, after, strict=True) if torch.equal(a, b)]
         assert same == ["saliency", "SmoothGrad", "expected gradients", "occlusion"]
 
     def test_on_a_linear_model_all_matched_products_agree(self, sets):
@@ -82,12 +80,12 @@ class TestDisagreement:
         model[1].bias.data += 100  # no unit ever closes
         x, target = sets.x[0, :, None, None], torch.zeros(5, dtype=torch.long)
         model.requires_grad_(False)
-        found = disagreement.maps(model, x[:5], target, some=x, size=1, matched=True)
+        found = maps(model, x[:5], target, some=x, size=1, matched=True)
         assert torch.allclose(found[4], found[2], atol=1e-4) and torch.allclose(found[7], found[2], atol=1e-4)
 
     def test_every_pair_is_compared_once(self):
         found = torch.randn(8, 3, 1, 1, 10, generator=chance(1))
-        shares = disagreement.agreement(found)
+        shares = agreement(found)
         assert shares.shape == (28, 3)
         assert shares[-1, 2].item() == pytest.approx(rank_correlation(found[6, 2], found[7, 2]))
 
@@ -97,8 +95,8 @@ class TestLanguage:
         def means(text: str) -> int:
             return language.meaning(torch.tensor([[language.WORDS.index(w) for w in text.split()]])).item()
 
-        assert means("film is also also good plot is not also dull cast looks also very bad") == 1 + 1 - 2
-        assert means("film is never truly superb plot is not also dull cast looks again still warm") == -2 + 1 + 1
+        assert means("film is also also good plot is not also dull cast looks also very bad") == 0
+        assert means("film is never truly superb plot is not also dull cast looks again still bad") == -2
         assert means("songs seems also very sweet tale is also highly fine actors feels also also lovely") == 5
 
     def test_sentences_are_balanced_frequent_words_are_frequent_and_none_is_neutral(self):

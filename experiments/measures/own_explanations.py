@@ -78,7 +78,7 @@ def own_explanations(world: str, parts: Path) -> Quantity:
             "patch-additive": "mean evidence of patches, 8 x 8 (fashion) or 16 x 16 (shapes), 4 apart",
         },
         "training": f"recipe of {world}_natural", "baseline": BASELINES[world].item(),
-        "images": f"{TESTS} for confirmation; the first {EXPLAINED} explained, for the class that is predicted",
+        "images": f"{TESTS} for confirmation; the first {EXPLAINED} explained, for the class predicted",
         "explanations": "weight x input; evidence spread over its patch, less that of the baseline; IG with "
         "64 steps",
         "CNN less": "accuracy: lower end, mean, upper end at 95 %, n",

@@ -110,8 +110,8 @@ def painted_out(parts: Path) -> Quantity:
         "claims": ["C134"], "networks": "shapes_shortcut", "images": f"{IMAGES} planted shapes of generator "
         "seed 7 with the mark of their class", "map": "IG of the predicted class, 64 steps, baseline 0.5",
         **DESCRIBED,
-        "purity": "share of an image's flagged crops that show half of the mark or more, in hundredths; null: "
-        "none is flagged: seeds x images", "square": "upper row and left column of the square that the flagged "
+        "purity": "share of the flagged crops that show half of the mark or more, in hundredths; null: "
+        "none is flagged: seeds x images", "square": "upper row and left column of the square that flagged "
         "crops cover most", "after": "recipe of shapes_shortcut, that square of its images painted 0.5",
         "swapped": "1 where right with the mark of another class, the same shapes: seeds x images",
         "accuracy": "before; after painting out the square of the top, or of the random, crops: seeds",

@@ -34,7 +34,7 @@ def with_masks(_folder: Path | None, cue: float | None) -> tuple[Tensor, Tensor]
 
 
 def penalised(model: nn.Module, x: Tensor, target: Tensor, generator: Generator) -> Tensor:
-    """min over θ of E L(x, y, θ) + λ Σ off the mask (∂/∂x mean_k log p_k)²: right for the right reasons (Ross
+    """min over θ of E L(x, y, θ) + λ Σ off the mask (∂/∂x mean_k log p_k)²: right reasons (Ross
     et al. 2017). What is off the mask says the fourth channel of x."""
     images, off = x[:, :3], x[:, 3:]
     even = torch.full((len(x), 6), 1 / 6)
@@ -98,9 +98,9 @@ def right_reasons(parts: Path) -> Quantity:
         "penalised": f"its recipe with the penalty, {EPOCHS['penalised']} epochs, which take as long",
         "penalty": f"{WEIGHT} times the squared gradient of the mean log-probability of the six classes, "
         "summed over the pixels off the mask widened by two",
-        "images": f"{IMAGES} planted shapes of generator seed 7; maps: with the mark of the class, classified "
-        "rightly by all ten, balanced; accuracy: not selected",
-        "Grad-CAM": f"layer {LAYERS['shapes']}: share of the K highest pixels in the widened mask of K pixels, "
+        "images": f"{IMAGES} planted shapes of generator seed 7; maps: with the mark of the class, known "
+        "to all ten, balanced; accuracy: not selected",
+        "Grad-CAM": f"layer {LAYERS['shapes']}: share of the K highest pixels in the widened mask of K, "
         "times 10,000: seeds x images", "swapped": "1 where right with the mark of another class: "
         "seeds x images", "mean": "mask: in the widened and in the raw mask; right: accuracy: seeds",
         "random weights": "every parameter, generator seed 7", "dtype": "float32", "threads": 1,
