@@ -73,14 +73,15 @@ def largest(data: Data) -> int | Tensor:
 
 
 def attack(
-    world: str, name: str, model: nn.Module, data: Data, before: Tensor, *, epsilon: float, draws: Generator
+    world: str, name: str, model: nn.Module, data: Data, before: Tensor, *, epsilon: float, draws: Generator,
+    beta: float = 30.0,
 ) -> Tensor:
     """The top-k attack of the protocol on the method of this name; that on IG looks at fewer steps."""
     method = methods(world)[name]
     if name == "IG":
         method = partial(integrated_gradients, baseline=BASELINES[world], steps=IG_STEPS)
     return attack_map(method, model, data.images, data.targets, objective=top_k(before, k=largest(data)),
-                      pixels=pixels_of(name), epsilon=epsilon, generator=draws)
+                      pixels=pixels_of(name), epsilon=epsilon, beta=beta, generator=draws)
 
 
 def explained(world: str, name: str, model: nn.Module, data: Data, images: Tensor) -> Tensor:
@@ -102,10 +103,12 @@ def left(
     return found
 
 
-def hit(world: str, name: str, model: nn.Module, data: Data, *, epsilon: float, draws: Generator) -> dict:
+def hit(
+    world: str, name: str, model: nn.Module, data: Data, *, epsilon: float, draws: Generator, **options: float
+) -> dict:
     """What is left after the attack, and after noise of the same size, the mean of some draws."""
     before = explained(world, name, model, data, data.images)
-    y = attack(world, name, model, data, before, epsilon=epsilon, draws=draws)
+    y = attack(world, name, model, data, before, epsilon=epsilon, draws=draws, **options)
     noises = [random_signs(data.images, epsilon=epsilon, generator=draws) for _ in range(NOISES)]
     noisy = [left(world, name, model, data, before, z) for z in noises]
     return {"attack": left(world, name, model, data, before, y),
@@ -132,34 +135,38 @@ def means(found: dict) -> dict:
 
 
 def inputs_attacked(world: str, kinds: dict[str, tuple[str, ...]], *, n: int, claims: list[str]) -> Quantity:
-    """Named methods on networks of named kinds, at the protocol's budget."""
+    """Named methods on networks of named kinds, at the protocol's budget; the softplus network is attacked
+    through its own softplus, not through a sharper one."""
+    beta = {"softplus": {"beta": BETA}}
+
     def measure(seed: int) -> dict:
         nets = {kind: network(world, kind, seed) for kind in kinds}
         return each_batch(world, n, lambda data, draws: {
-            kind: {name: hit(world, name, nets[kind], data, epsilon=BUDGETS[world], draws=draws)
-                   for name in names} for kind, names in kinds.items()})
+            kind: {name: hit(world, name, nets[kind], data, epsilon=BUDGETS[world], draws=draws,
+                             **beta.get(kind, {})) for name in names} for kind, names in kinds.items()})
 
-    return Quantity({**described(world, n), "claims": claims, "networks": kinds}, measure, summary)
+    own = {"softplus is attacked": f"through its own beta {BETA}"} if "softplus" in kinds else {}
+    return Quantity({**described(world, n), "claims": claims, "networks": kinds, **own}, measure, summary)
 
 
-def curves(world: str, kinds: tuple[str, ...], *, n: int) -> Quantity:
-    """Saliency, attacked within 1, 2, 4 and 8 of 255 grey levels."""
+def curves(world: str, kinds: tuple[str, ...], *, n: int, levels: tuple[int, ...]) -> Quantity:
+    """Saliency, attacked within some numbers of 255 grey levels."""
     def measure(seed: int) -> dict:
         nets = {kind: network(world, kind, seed) for kind in kinds}
         return each_batch(world, n, lambda data, draws: {
             kind: {"0": unchanged(world, model, data)} | {
                 str(level): hit(world, "saliency", model, data, epsilon=level / 255, draws=draws)
-                for level in (1, 2, 4, 8)} for kind, model in nets.items()})
+                for level in levels} for kind, model in nets.items()})
 
     def finish(found: dict) -> dict:
-        one, other = (found[kind] for kind in kinds)
-        less = {level: {change: {what: _ends(other[level][change][what] - one[level][change][what])
-                                 for what in ("overlap", "mask")} for change in ("attack", "noise")}
+        one, other = (found[kind] for kind in kinds[:2])
+        less = {level: {change: {what: _ends(other[level][change][what] - v) for what, v in each.items()
+                                 if what != "confidence"} for change, each in one[level].items()}
                 for level in one if level != "0"}
         return {**means(found), "second less first": less}
 
     return Quantity({
-        **described(world, n), "networks": kinds, "budget": "1, 2, 4, 8 / 255",
+        **described(world, n), "networks": kinds, "budget": f"{', '.join(map(str, levels))} / 255",
         "second less first": "paired by image: lower end, mean, upper end at 95 %",
     }, measure, finish)
 
