@@ -6,7 +6,9 @@ python -m experiments.attacks --out data/results
 from pathlib import Path
 
 from experiments.measures.alarm import alarm
-from experiments.measures.attacks import JUDGED, SMOOTHED, curves, faithfulness, inputs_attacked, transfer
+from experiments.measures.attack_curves import curves, faithfulness, transfer
+from experiments.measures.attack_settings import JUDGED, SMOOTHED
+from experiments.measures.attacks import inputs_attacked
 from experiments.measures.liars import liars
 from experiments.runner import Quantity, command_line
 

@@ -3,17 +3,16 @@ on saliency and after it."""
 
 from torch import Generator, Tensor
 
-from experiments.measures.attacks import (
+from experiments.measures.attack_settings import (
     BUDGETS,
     Data,
-    attack,
     described,
     each_batch,
-    explained,
     largest,
     means,
     network,
 )
+from experiments.measures.attacks import attack, explained
 from experiments.runner import Quantity
 from experiments.worlds import nine_methods
 from tutorial_lib.evaluation.agreement import top_overlap
