@@ -16,7 +16,7 @@ def quantities(_parts: Path) -> dict[str, Quantity]:
     return {
         **{f"distance {world}": distances(world) for world in worlds},
         **{f"maps {world}": attacked(world, CHEAP) for world in worlds},
-        **{f"maps fashion, {kind} twins": twins("fashion", kind) for kind in ("natural", "l2")},
+        "maps fashion, twins": twins("fashion"),
         "costly maps fashion": attacked("fashion", COSTLY),
     }
 

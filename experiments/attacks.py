@@ -5,7 +5,10 @@ python -m experiments.attacks --out data/results
 
 from pathlib import Path
 
-from experiments.measures.attacks import JUDGED, SMOOTHED, curves, faithfulness, inputs_attacked, transfer
+from experiments.measures.alarm import alarm
+from experiments.measures.attack_curves import curves, faithfulness, transfer
+from experiments.measures.attack_settings import JUDGED, SMOOTHED
+from experiments.measures.attacks import inputs_attacked
 from experiments.measures.liars import liars
 from experiments.runner import Quantity, command_line
 
@@ -22,7 +25,10 @@ def quantities(_parts: Path) -> dict[str, Quantity]:
         "fashion, maps": inputs_attacked("fashion", {"natural": SMOOTHED}, n=50, claims=["C154"]),
         "shapes": inputs_attacked("shapes", four, n=102, claims=["C102"]),
         "shapes, maps": inputs_attacked("shapes", {"natural": local}, n=54, claims=["C154"]),
-        "shapes, curves": curves("shapes", ("natural", "l2"), n=60),
+        "shapes, curves": curves("shapes", ("natural", "l2"), n=60, levels=(1, 2, 4, 8)),
+        "fashion, curves": curves("fashion", ("natural", "l2", "linf"), n=50, levels=(4, 8, 12, 16)),
+        "fashion, alarm": alarm("fashion", n=50),
+        "shapes, alarm": alarm("shapes", n=30),
         "shapes, defences": inputs_attacked(
             "shapes", {"natural": ("saliency", wide), "softplus": ("saliency",)}, n=30, claims=[]),
         "fashion, transfer": transfer("fashion", n=20),

@@ -9,6 +9,7 @@ import torch
 from scipy import ndimage
 from torch import nn
 
+from experiments.measures import attack_settings as settings
 from experiments.measures import attacks as measures
 from tests.conftest import BLACK, small_net
 from tutorial_lib.attribution.cam import grad_cam
@@ -353,7 +354,7 @@ def test_the_overlap_of_attacked_maps_is_lower_than_that_of_noisy_ones():
 class TestMeasures:
     """What the recorded run stores, on four garments and one network."""
 
-    data = measures.part_of(fashion_mnist("test"), slice(0, 4))
+    data = settings.part_of(fashion_mnist("test"), slice(0, 4))
     model = load("fashion_natural_100")
 
     def test_an_unchanged_image_keeps_all_and_one_of_another_class_does_not_count(self):
@@ -371,9 +372,9 @@ class TestMeasures:
         found = measures.summary({"attack": {"overlap": rows, "confidence": rows}})["attack"]
         assert found["overlap"][0, 0] == 1234 and found["overlap"][1].tolist() == [10_000, 5000]
         assert found["overlap"][0, 1].isnan() and found["confidence"].tolist() == [0.12344, 0.75]
-        assert measures.means({"mask": rows})["mask"].tolist() == [0.12344, 0.75]
+        assert settings.means({"mask": rows})["mask"].tolist() == [0.12344, 0.75]
 
     def test_k_is_the_size_of_the_mask_or_a_tenth_of_the_pixels(self):
         shapes = planted_shapes(3, generator=generator())
-        assert measures.largest(self.data) == 78
-        assert measures.largest(shapes).tolist() == shapes.masks.sum((1, 2)).tolist()
+        assert settings.largest(self.data) == 78
+        assert settings.largest(shapes).tolist() == shapes.masks.sum((1, 2)).tolist()

@@ -3,13 +3,13 @@
 import torch
 from torch import Generator, Tensor, nn
 
-from experiments.measures.auroc import ANSWER, SIDES, summary
+from experiments.measures.auroc import ANSWER, SIDES, paired, summary
 from experiments.measures.distances import LARGEST, PGD, known
 from experiments.runner import Quantity
 from experiments.worlds import NUMBERS, SAMPLES, nine_methods, pixel_map
-from tutorial_lib.attribution.gradients import seeded
+from tutorial_lib.attribution.gradients import saliency, seeded
 from tutorial_lib.evaluation.agreement import rank_correlations
-from tutorial_lib.evaluation.sanity import edge_filter, random_map
+from tutorial_lib.evaluation.sanity import edge_filter, random_map, randomised
 from tutorial_lib.models.zoo import load
 from tutorial_lib.notebook.samples import trained
 from tutorial_lib.robustness.attacks import pgd, smallest_perturbation
@@ -25,6 +25,11 @@ def maps(world: str, names: tuple[str, ...]) -> dict[str, Attribute]:
     """The methods of these names, and two that never see the network."""
     table = {name: method for name, method in nine_methods(world).items() if name in names}
     return {**table, "edge filter": edge_filter, "random map": seeded(random_map, seed=8)}
+
+
+def of_random_weights(model: nn.Module, x: Tensor, target: Tensor) -> Tensor:
+    """Saliency of a copy of the network with every parameter random."""
+    return saliency(randomised(model, "", generator=Generator().manual_seed(7)), x, target)
 
 
 def moved(
@@ -62,35 +67,42 @@ def attacked(world: str, names: tuple[str, ...]) -> Quantity:
 
     def measure(seed: int) -> dict:
         data, model = SAMPLES[world](trained(f"{world}_natural"), n=n), load(f"{world}_natural_{seed}")
-        return moved(maps(world, names), model, data.images, data.targets, epsilon=EPSILON,
+        methods = {**maps(world, names), "random weights": of_random_weights}
+        return moved(methods, model, data.images, data.targets, epsilon=EPSILON,
                      generator=Generator().manual_seed(7))
 
     return Quantity({
         "claims": ["C04"], "networks": f"{world}_natural", "images": n, "methods": names,
-        "attack": "PGD-20, l∞ 8/255", **_DESCRIBED,
+        "attack": "PGD-20, l∞ 8/255",
+        "random weights": "saliency of a copy with every parameter random", **_DESCRIBED,
     }, measure, summary)
 
 
-def twins(world: str, kind: str) -> Quantity:
-    """Natural or robust networks, each image attacked a little beyond its own distance from the boundary."""
-    n = NUMBERS[world]
+def twins(world: str) -> Quantity:
+    """Natural and robust networks, each image attacked a little beyond its own distance from the boundary."""
+    n, kinds = NUMBERS[world], ("natural", "l2")
 
-    def measure(seed: int) -> dict:
-        data, model = known(world, ("natural", "l2")), load(f"{world}_{kind}_{seed}")
+    def of_kind(kind: str, seed: int) -> dict:
+        data, model = known(world, kinds), load(f"{world}_{kind}_{seed}")
         x, target, draws = data.images, data.targets, Generator().manual_seed(7)
         distance = smallest_perturbation(model, x, target, norm="linf", largest=LARGEST["linf"], **PGD,
                                          generator=draws).clamp(max=LARGEST["linf"])
         found = moved(maps(world, CHEAP), model, x, target, epsilon=REACH * distance, generator=draws)
-        return {**found, "epsilon": {"saliency": REACH * distance}}
+        return {**found, "epsilon": REACH * distance}
+
+    def measure(seed: int) -> dict:
+        return {kind: of_kind(kind, seed) for kind in kinds}
 
     def finish(found: dict) -> dict:
-        epsilon = found.pop("epsilon")["saliency"]
-        return {**summary(found), "median epsilon": epsilon.median(1).values}
+        medians = {kind: each.pop("epsilon").median(1).values for kind, each in found.items()}
+        return {**{kind: {**summary(each), "median epsilon": medians[kind]} for kind, each in found.items()},
+                "AUROC, l2 less natural": paired(*(found[kind] for kind in kinds))}
 
     return Quantity({
-        "claims": ["C04"], "networks": f"{world}_{kind}", "images": n, "methods": CHEAP,
+        "claims": ["C04"], "networks": [f"{world}_{kind}" for kind in kinds], "images": n, "methods": CHEAP,
         "sample": "right in all natural and l2 networks, balanced (fashion: as far as they go)",
-        "attack": f"PGD-20, l∞, for each image {REACH} times its smallest perturbation", **_DESCRIBED,
+        "attack": f"PGD-20, l∞, for each image {REACH} times its smallest perturbation",
+        "AUROC, l2 less natural": "paired by image and seed: value, lower and upper end (95 %)", **_DESCRIBED,
     }, measure, finish)
 
 

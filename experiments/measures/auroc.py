@@ -21,6 +21,22 @@ def auroc(values: Tensor) -> Tensor:
     return torch.stack(found)
 
 
+def paired(first: dict, second: dict) -> dict:
+    """AUROC of the second kind of network less that of the first, paired by image, at 95 %: side, method."""
+    def difference(values: Tensor) -> Tensor:
+        return auroc(values[..., 2:]) - auroc(values[..., :2])
+
+    found = {}
+    for side in SIDES[:2]:
+        found[side] = {}
+        for name in first[side]:
+            columns = [each[key][name] for each in (first, second) for key in (side, SIDES[2])]
+            i = crossed(torch.stack(columns, 2), level=0.95, statistic=difference,
+                        generator=Generator().manual_seed(7))
+            found[side][name] = torch.tensor([i.value, i.lo, i.hi])
+    return found
+
+
 def summary(found: dict) -> dict:
     """What is stored: for each method the AUROC of its distance with its 95 % interval (value, lo, hi), for
     both choices of the class; the median distances; how many decisions flipped."""

@@ -52,7 +52,8 @@ def attacked(parts: Path) -> Quantity:
         return {**means, "first images": (TOP * found["attacked"][:, :FIRST]).round().long()}
 
     return Quantity({
-        "claims": ["C113"], "networks": f"as in distance, then softplus twins of the first, β {BETAS}",
+        "claims": ["C113"],
+        "networks": f"as in distance, whole recipes, then softplus twins of the first, β {BETAS}",
         "images": "as in distance", "method": "|gradient| of the class", "k": TOP,
         "attack": "top-k, l∞ 8/255, 40 steps, softplus twin β 30 (twins: their own), prediction kept, "
         f"generator seed 7 for each network, {BATCH} images at a time",

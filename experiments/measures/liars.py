@@ -32,9 +32,10 @@ def shown(data: PlantedShapes, heat: Tensor) -> dict[str, Tensor]:
 
 
 def liars() -> Quantity:
-    """Suspect and liar of each seed."""
+    """Suspect, liar and an honest network of each seed."""
     def measure(seed: int) -> dict:
-        nets = {"suspect": load(f"shapes_shortcut_{seed}"), "liar": tuned(seed)}
+        nets = {"suspect": load(f"shapes_shortcut_{seed}"), "liar": tuned(seed),
+                "honest": load(f"shapes_natural_{seed}")}
         tests = planted_shapes(TESTS, generator=Generator().manual_seed(7), cue=1.0)
         wrong = planted_shapes(TESTS, generator=Generator().manual_seed(7), cue=0.0)
         seen = planted_shapes(MAPS, generator=Generator().manual_seed(7), cue=1.0)
@@ -55,7 +56,7 @@ def liars() -> Quantity:
                 for key, each in found.items()}
 
     return Quantity({
-        "claims": [], "networks": "shapes_shortcut, and each after the tuning",
+        "claims": [], "networks": "shapes_shortcut; each after the tuning; shapes_natural",
         "tuning": f"with_moved_saliency from the mark to the shape, {LESSONS} images of generator seed 1",
         "tests": f"{TESTS} images of generator seed 7, with the class's mark and with another one's; "
         f"{MAPS} of them explained", "near": f"within {NEAR} pixels of the mark",

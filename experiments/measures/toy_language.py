@@ -23,7 +23,7 @@ FREQUENCY = torch.tensor([0.5, 0.25, 0.13, 0.08, 0.04])
 NAMES, WORDS = tuple(SYNONYMS), tuple(word for words in SYNONYMS.values() for word in words.split())
 CLASS = torch.arange(len(WORDS)) // 5
 CLAUSES, LENGTH = 3, 15  # a clause: noun, verb, "not" or a filler, "very" or a filler, adjective
-TRAINING, SWAPS = 2000, 2
+TRAINING, SWAPS = 1000, 2
 
 
 def sentences(n: int, *, generator: Generator) -> Tensor:
@@ -88,7 +88,7 @@ def built() -> nn.Sequential:
 
 @cache
 def reader(seed: int, objective: Objective = natural) -> nn.Module:
-    """A network trained on 2,000 sentences of generator seed 1."""
+    """A network trained on 1,000 sentences of generator seed 1."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = built()

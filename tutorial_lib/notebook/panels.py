@@ -18,8 +18,8 @@ def small_multiples(
     plain: Collection[str] = (), log: str = "", same: str = "",
 ) -> Figure:
     """A small axes for each outer name, in it (x, y) for each inner name: a line with markers, dots alone for
-    the names in `dots`, a dashed grey line for those in `plain`. A name has one colour, and there is one
-    legend. `log` names the logarithmic axes ("x", "y", "xy"), `same` those that all share."""
+    the names in `dots`, a dashed or dotted grey line for those in `plain`. A name has one colour, and there
+    is one legend. `log` names the logarithmic axes ("x", "y", "xy"), `same` those that all share."""
     rows = math.ceil(len(panels) / columns)
     figure = Figure(figsize=(min(9.6, 2.1 * columns + 0.6), 1.85 * rows + 0.6), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, sharex="x" in same, sharey="y" in same).ravel()
@@ -28,7 +28,7 @@ def small_multiples(
     handles = {}
     for ax, (title, series) in zip(axes, panels.items(), strict=False):
         for i, (name, (x, y)) in enumerate(series.items()):
-            style = "--" if name in plain else "o" if name in dots else f"{'os^Dv'[i % 5]}-"
+            style = ("--", ":")[i % 2] if name in plain else "o" if name in dots else f"{'os^Dv'[i % 5]}-"
             look = {"color": coloured.get(name, "0.45"), "markersize": 3, "linewidth": 1.2}
             handles[name] = ax.plot(x, y, style, **look)[0]
         ax.set_title(title, fontsize=8)
@@ -38,7 +38,8 @@ def small_multiples(
         ax.set_axis_off()
     figure.supxlabel(xlabel, fontsize=9)
     figure.supylabel(ylabel, fontsize=9)
-    figure.legend(handles.values(), handles, loc="outside upper center", ncols=5, fontsize=8)
+    fitting = max(1, int(figure.get_figwidth() / (0.07 * max(map(len, handles)) + 0.55)))
+    figure.legend(handles.values(), handles, loc="outside upper center", ncols=min(5, fitting), fontsize=8)
     return figure
 
 

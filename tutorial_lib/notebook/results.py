@@ -67,11 +67,14 @@ def _tensors(node: dict | list) -> dict | Tensor:
     return torch.from_numpy(np.array(node, dtype=np.float64))
 
 
-def _lists(node: dict | Tensor | list | float) -> dict | list | float | None:
+def _lists(node: dict | Tensor | list | float) -> dict | list | float | int | None:
     if isinstance(node, dict):
         return {key: _lists(value) for key, value in node.items()}
     if isinstance(node, Tensor):
         return _lists(node.tolist())
     if isinstance(node, list):
         return [_lists(value) for value in node]
-    return None if node != node else float(f"{node:.{_DIGITS}g}")
+    if node != node:
+        return None
+    number = float(f"{node:.{_DIGITS}g}")
+    return int(number) if number.is_integer() else number
