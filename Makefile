@@ -10,7 +10,7 @@ THREADS ?= 1
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint unit notebooks site pages chapters zoo data-page bench lab clean
+.PHONY: help book test lint unit notebooks site pages chapters zoo data-page ledger bench lab clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -47,6 +47,9 @@ zoo: $(VENV)/.all ## train every small model again: OUT=folder, FULL=folder of t
 data-page: $(VENV)/.all ## make the tables and pictures of the page "Data and models" again
 	$(BIN)/python -m tools.data_page
 	$(BIN)/python -m tools.data_figures
+
+ledger: $(VENV)/.all ## collect the verdicts of the executed chapters: the page "Ledger of claims" and its data
+	$(BIN)/python -m tools.build_ledger
 
 bench: $(VENV)/.bench ## time methods and metrics on a quiet machine, beside Captum and Quantus (8 minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python -m bench.run
