@@ -1,4 +1,5 @@
-"""Recorded result: points on a path, samples, settings and baselines (C25, C100, C101, C115 to C117).
+"""Recorded result: points on a path, samples, settings, baselines, units
+(C25, C100, C101, C115 to C117, C151).
 
 python -m experiments.paths_and_samples --out data/results
 """
@@ -9,6 +10,7 @@ from experiments.measures.baselines import baselines
 from experiments.measures.black_shapes import black_shapes
 from experiments.measures.completeness import gaps, photograph_gaps
 from experiments.measures.costs import costs
+from experiments.measures.patches import pooling
 from experiments.measures.photograph_baselines import photograph_baselines
 from experiments.measures.settings import settings
 from experiments.measures.six_baselines import six_baselines
@@ -29,6 +31,7 @@ def quantities(_parts: Path) -> dict[str, Quantity]:
         "baselines photographs": photograph_baselines(),
         "six baselines fashion": six_baselines("fashion"), "six baselines shapes": six_baselines("shapes"),
         "six baselines wired": wired_baselines(),
+        "patches fashion": pooling("fashion"), "patches shapes": pooling("shapes"),
     }
 
 

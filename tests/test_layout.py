@@ -66,7 +66,7 @@ def test_modules_and_functions_are_short_and_documented(path):
 
 
 def test_the_whole_library_is_small():
-    assert sum(map(code_lines, LIBRARY)) < 3900
+    assert sum(map(code_lines, LIBRARY)) < 4300
 
 
 def test_autograd_on_the_input_is_called_in_one_place():

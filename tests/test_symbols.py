@@ -1,6 +1,5 @@
 """What chapter 17 records: lists of rules, labels of channels, images that excite a channel, bounds."""
 
-
 import pytest
 import torch
 from torch import Generator
@@ -53,8 +52,7 @@ class TestDecisionList:
         assert rules.skipgrams[0].tolist() == [word, word] and rules.classes[0] == 1
         assert torch.equal(answers_of(rules, x), answers)
 
-    def test_noise_makes_no_rules(self, monkeypatch):
-        monkeypatch.setattr(decision_list, "PRIOR", 10_000)
+    def test_where_all_agree_no_rule_is_made(self):
         answers = torch.ones(300, dtype=torch.long)
         rules = learnt(language.as_image(self.sentences), answers, torch.arange(60)[:, None].expand(60, 2))
         assert len(rules.classes) == 0 and rules.otherwise == 1
@@ -129,9 +127,9 @@ class TestTopImages:
         monkeypatch.setattr(top_images, "STEPS", 150)
         model, x, target, which = case
         before = {key: value.clone() for key, value in model.state_dict().items()}
-        found = {}
+        found, answers = {}, logits(model, x).softmax(1)
         for weight in (0.0, 1.0):
-            changed = top_images.tuned(model, x, target, which, weight=weight, generator=chance(7))
+            changed = top_images.tuned(model, x, answers, which, weight=weight, generator=chance(7))
             found[weight] = top_images.compared(model, changed, which, x, target)
         assert found[1.0]["overlap"].mean() < 0.3 < 0.5 < found[0.0]["overlap"].mean()
         assert found[1.0]["lost"].mean() < 0.1 and set(found[1.0]["lost"].tolist()) <= {-1, 0, 1}

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import Generator, nn
 
+from experiments.measures import disagreement, tabular
 from experiments.measures import synonym_swaps as swaps
-from experiments.measures import tabular
 from experiments.measures import toy_language as language
-from experiments.measures.eight_methods import NAMES, agreement, maps
+from experiments.measures.eight_methods import FAMILIES, NAMES, PAIRS, agreement, maps
 from tutorial_lib.attribution.gradients import gradient_x_input, integrated_gradients
 from tutorial_lib.evaluation.agreement import rank_correlation
 from tutorial_lib.scores import logits
@@ -83,6 +83,20 @@ class TestDisagreement:
         found = maps(model, x[:5], target, some=x, size=1, matched=True)
         assert torch.allclose(found[4], found[2], atol=1e-4) and torch.allclose(found[7], found[2], atol=1e-4)
 
+    def test_a_family_that_is_left_out_takes_its_pairs_with_it(self):
+        """All pairs agree at 0.5 before and 0.7 after, and by 0.1 less in small gaps; pairs with occlusion
+        are spoilt."""
+        found = {name: torch.full((5, 6, 28), value) for name, value in (("before", 0.5), ("after", 0.7))}
+        found["after"][:, ::2] -= 0.1
+        others = [i for i, pair in enumerate(PAIRS) if NAMES.index("occlusion") in pair]
+        assert len(others) == 7
+        found["after"][..., others] = 9.0
+        left = disagreement.without(("occlusion",), found)
+        assert left["match"][1].item() == pytest.approx(0.15) and left["match"][3] == 30
+        assert left["gap"].tolist() == pytest.approx([-0.1, -0.1, -0.1, 15], abs=1e-6)
+        assert disagreement.without(("IG",), found)["match"][1] > 1
+        assert sorted(name for family in FAMILIES.values() for name in family) == sorted(NAMES)
+
     def test_every_pair_is_compared_once(self):
         found = torch.randn(8, 3, 1, 1, 10, generator=chance(1))
         shares = agreement(found)
@@ -97,7 +111,7 @@ class TestLanguage:
 
         assert means("film is also also good plot is not also dull cast looks also very bad") == 0
         assert means("film is never truly superb plot is not also dull cast looks again still bad") == -2
-        assert means("songs seems also very sweet tale is also highly fine actors feels also also lovely") == 5
+        assert means("songs seems also very sweet tale is also highly fine actors is also also lovely") == 5
 
     def test_sentences_are_balanced_frequent_words_are_frequent_and_none_is_neutral(self):
         words = language.sentences(3000, generator=chance(0))

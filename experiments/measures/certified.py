@@ -79,6 +79,7 @@ def certified(parts: Path) -> Quantity:
         "random networks": "ten a seed, a convolution and two dense layers, ten random inputs each, "
         "generator seeds 7 to 11", "explained": "gradient of the logit of the class",
         "attack": f"{STEPS} steps up the l2 change of the gradient, {STARTS} random starts, generator seed 7",
+        "certified": "inputs whose bound is at most half of the gradient's length",
         "bound, attack": "largest l2 change over the gradient's length, times 10,000: seeds x images",
         "broken": f"inputs whose attack exceeds the bound by more than {ROUNDING} of it: seeds",
         "accuracy": "1,000 images for confirmation: seeds", "threads": 1,

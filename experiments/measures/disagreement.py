@@ -3,7 +3,8 @@
 import torch
 from torch import Generator, Tensor, nn
 
-from experiments.measures.eight_methods import DESCRIBED, NAMES, agreement, maps
+from experiments.measures.eight_methods import DESCRIBED, FAMILIES, NAMES, PAIRS, agreement, maps
+from experiments.measures.intervals import interval
 from experiments.measures.tabular import (
     FEATURES,
     GAPS,
@@ -18,6 +19,7 @@ from experiments.measures.tabular import (
 from experiments.runner import Quantity
 from tutorial_lib.datasets import fashion_mnist
 from tutorial_lib.evaluation.agreement import rank_correlations
+from tutorial_lib.evaluation.statistics import crossed
 from tutorial_lib.models.zoo import load
 from tutorial_lib.notebook.samples import fashion_sample
 from tutorial_lib.notebook.samples import trained as zoo
@@ -59,13 +61,23 @@ def of_images(model: nn.Module, x: Tensor, target: Tensor) -> dict[str, Tensor]:
             for name, matched in (("before", False), ("after", True))}
 
 
+def without(family: tuple[str, ...], found: dict) -> dict[str, Tensor]:
+    """What both rules read, from the pairs without a family of methods: ends and values at 99 %."""
+    left = torch.tensor([not {NAMES[i], NAMES[j]} & {*family} for i, j in PAIRS])
+    before, after = (found[name][..., left].mean(2) for name in ("before", "after"))
+    values = {"match": after - before, "gap": after[:, ::2] - after[:, 1::2]}
+    return {name: interval(crossed(v, level=0.99, generator=Generator().manual_seed(7)))
+            for name, v in values.items()}
+
+
 def toy() -> Quantity:
     """Fifty networks a seed."""
     def finish(found: dict) -> dict:
         times = {name: found[name].mean(2) for name in ("before", "after")}
         pairs = {f"pairs {name}": found[name].mean((0, 1)) for name in times}
         truth = {key: found[key].mean(1) for key in found if key.startswith("truth")}
-        return {**times, **pairs, **truth, "explained": found["explained"].mean(1)}
+        fewer = {f"without {name}": without(family, found) for name, family in FAMILIES.items()}
+        return {**times, **pairs, **truth, **fewer, "explained": found["explained"].mean(1)}
 
     return Quantity({
         "claims": ["C132"], "methods": NAMES, "sets": f"{SETS} of generator seed 7, in pairs that differ in "
@@ -75,6 +87,9 @@ def toy() -> Quantity:
         "networks": f"two hidden layers of {HIDDEN}", **DESCRIBED,
         "before, after": "Spearman of absolute values, mean over 28 pairs and the rows: seeds x sets",
         "pairs": "the same for each pair of methods, mean over seeds and sets",
+        "match, gap": "after less before; after, each set with small gaps less its twin with large ones",
+        "without": {name: f"the same without {', '.join(family)}: lower end, value, upper end at 99 %, n"
+                    for name, family in FAMILIES.items()},
         "truth": "Spearman with the known effects: seeds x methods",
         "explained": "share of the variance of new rows: seeds", "dtype": "float32", "threads": 1,
     }, lambda seed: of_seed(seed, sets=data(7)), finish)

@@ -21,6 +21,10 @@ from tutorial_lib.evaluation.agreement import rank_correlations
 BASELINES = 200
 NAMES = ("saliency", "SmoothGrad", "Gradient x Input", "epsilon-LRP", "IG", "DeepLIFT", "expected gradients",
          "occlusion")
+FAMILIES = {
+    "gradients": ("saliency", "SmoothGrad"), "modified backward": ("epsilon-LRP", "DeepLIFT"),
+    "input-multiplied": ("Gradient x Input", "IG", "expected gradients"), "removal": ("occlusion",),
+}
 PAIRS = tuple(combinations(range(len(NAMES)), 2))
 DESCRIBED = {
     "usual baselines": "0 for Gradient x Input, epsilon-LRP (1e-6), IG (64 steps) and DeepLIFT; 200 training "

@@ -43,18 +43,18 @@ def overlap(first: Tensor, second: Tensor) -> Tensor:
 
 
 def tuned(
-    model: nn.Module, x: Tensor, target: Tensor, which: Tensor, *, weight: float, generator: Generator
+    model: nn.Module, x: Tensor, answers: Tensor, which: Tensor, *, weight: float, generator: Generator
 ) -> nn.Module:
-    """A copy trained on with cross-entropy plus `weight` times the mean of ReLU(a / m - 1), where a is how
-    much one of its top images excites a channel and m how much a random batch does on average: in the end the
-    top images excite it no more than others. Without weight: the control."""
+    """A copy trained to give these answers (N, 10), by their KL divergence, plus `weight` times the mean of
+    ReLU(a / m - 1), where a is how much one of its top images excites a channel and m how much a random batch
+    does on average: in the end the top images excite it no more than others. Without weight: a control."""
     top, changed = top_images(model, x, which), copy.deepcopy(model).requires_grad_(True)
     optimiser, each = torch.optim.Adam(changed.parameters(), lr=RATE), torch.arange(CHANNELS)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
     for _ in range(STEPS):
         seen = torch.randint(len(x), (BATCH,), generator=generator)
         shown = top[each, torch.randint(top.shape[1], (CHANNELS,), generator=generator)]
-        loss = F.cross_entropy(changed(x[seen]), target[seen])
+        loss = F.kl_div(changed(x[seen]).log_softmax(1), answers[seen], reduction="batchmean")
         if weight:
             high, mean = excitation(changed, x[shown])[each, which], excitation(changed, x[seen])[:, which]
             loss = loss + weight * (high / (mean.mean(0) + 1e-3) - 1).relu().mean()
@@ -73,14 +73,16 @@ def compared(model: nn.Module, changed: nn.Module, which: Tensor, x: Tensor, tar
 
 
 def other_top_images() -> Quantity:
-    """A tuned network and its control a seed."""
+    """A tuned network and two controls a seed."""
     def measure(seed: int) -> dict:
         seen, test = fashion_mnist("train"), fashion_mnist("test")
         x, target = test.images[CONFIRMATION.fashion], test.targets[CONFIRMATION.fashion]
         model, found = load(f"fashion_natural_{seed}"), {}
-        which = channels(model, seen.images)
-        for name, weight in {"tuned": WEIGHT, "control": 0.0}.items():
-            changed = tuned(model, seen.images, seen.targets, which, weight=weight,
+        which, own = channels(model, seen.images), logits(model, seen.images).softmax(1)
+        labels = F.one_hot(seen.targets).float()
+        kinds = {"tuned": (own, WEIGHT), "control": (own, 0.0), "on labels": (labels, 0.0)}
+        for name, (answers, weight) in kinds.items():
+            changed = tuned(model, seen.images, answers, which, weight=weight,
                             generator=Generator().manual_seed(7))
             known = compared(model, changed, which, seen.images, seen.targets)
             found[name] = {**compared(model, changed, which, x, target), "overlap, seen": known["overlap"]}
@@ -95,8 +97,9 @@ def other_top_images() -> Quantity:
     return Quantity({
         "claims": ["C135"], "networks": "fashion_natural", "excitation": "mean of a channel over its places",
         "channels": f"the first {CHANNELS} of layers.6 that training images excite", "top": TOP,
-        "tuning": f"{STEPS} steps of Adam, rate {RATE} to 0 (cosine), batch {BATCH}; cross-entropy plus "
-        f"{WEIGHT} times how much the top training images exceed the mean of the batch; control: without",
+        "tuning": f"{STEPS} steps of Adam, rate {RATE} to 0 (cosine), batch {BATCH}; KL divergence from the "
+        f"answers before, plus {WEIGHT} times how much the top training images exceed the mean of the batch",
+        "control": "without the latter; on labels: without it, and cross-entropy instead of the divergence",
         "overlap": "of the top images before and after among 1,000 images for confirmation, which the tuning "
         "has not seen; seen: among the training images: seeds x channels",
         "lost": "right before less right after, on the 1,000 images: seeds x images",

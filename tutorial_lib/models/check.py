@@ -1,7 +1,8 @@
 """What a model must be like for the methods of this book, said all at once."""
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 
 import torch
 from torch import Tensor, nn
@@ -60,19 +61,40 @@ def model_findings(model: nn.Module, x: Tensor) -> list[str]:
         scores, calls = _scores_and_calls(model, x[:1], relus)
     except ValueError as error:
         return [*findings, str(error)]
-    return findings + _activation_findings(scores, calls) + _score_findings(scores)
+    return findings + _activation_findings(scores, len(calls)) + _score_findings(scores)
 
 
-def _scores_and_calls(model: nn.Module, x: Tensor, relus: list[nn.Module]) -> tuple[Tensor, int]:
+def _scores_and_calls(
+    model: nn.Module, x: Tensor, modules: Iterable[nn.Module]
+) -> tuple[Tensor, list[tuple[nn.Module, Tensor]]]:
+    """The scores with their graph, and which of `modules` ended a call with which output, in this order."""
     calls = []
-    handles = [m.register_forward_hook(lambda m, _a, _o: calls.append(m)) for m in relus]
-    try:
-        with torch.enable_grad():
-            scores = all_scores(model, x.detach().requires_grad_())
-    finally:
-        for handle in handles:
-            handle.remove()
-    return scores, len(calls)
+    with ExitStack() as stack, torch.enable_grad():
+        for m in modules:
+            handle = m.register_forward_hook(lambda m, _inputs, output: calls.append((m, output)))
+            stack.callback(handle.remove)
+        scores = all_scores(model, x.detach().requires_grad_())
+    return scores, calls
+
+
+def used_again(model: nn.Module, x: Tensor) -> int:
+    """How many nn.ReLU modules run more than once in a pass."""
+    relus = [m for m in model.modules() if isinstance(m, (nn.ReLU, nn.ReLU6))]
+    calls = Counter(module for module, _ in _scores_and_calls(model, x[:1], relus)[1])
+    return sum(number > 1 for number in calls.values())
+
+
+def last_feature_maps(model: nn.Module, x: Tensor) -> str:
+    """The name of the last module to give feature maps (N, K, h, w) of more than one position, and to run
+    once; `ValueError` if there is none."""
+    names = {module: name for name, module in model.named_modules()}
+    calls = _scores_and_calls(model, x[:1], names)[1]
+    number = Counter(module for module, _ in calls)
+    fitting = [names[m] for m, a in calls if number[m] == 1 and isinstance(a, Tensor)
+               and a.ndim == 4 and a.shape[2:].numel() > 1]
+    if not fitting:
+        raise ValueError("no module of the model gives feature maps (N, K, h, w) and runs once")
+    return fitting[-1]
 
 
 def _activation_findings(scores: Tensor, calls: int) -> list[str]:

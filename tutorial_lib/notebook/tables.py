@@ -1,10 +1,11 @@
 """Figures of words. As in `plots`, they take data, compute nothing and return a closed `Figure`."""
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 
-from tutorial_lib.notebook.plots import TableFigure
+from tutorial_lib.notebook.plots import COLOURS, TableFigure
 
 _AGREEMENT = {  # a light colour and a sign for each word: neither is needed to read the other
     "holds": ("#b9dcf2", "="), "holds in part": ("#fbe9a0", "≈"), "does not hold": ("#f4b49a", "≠"),
@@ -53,3 +54,28 @@ def _verdict_cell(ax: Axes, place: tuple[float, float, float], mine: str, other:
     for k, (text, size, weight) in enumerate(lines):
         y = top + height * (k + 0.7) / (len(lines) + 0.4)
         ax.text(left + 0.5, y, text, ha="center", va="center", fontsize=size, weight=weight, color="0.1")
+
+
+def tallies(
+    rows: Mapping[str, Sequence[float]], columns: Sequence[str], *, mine: Mapping[str, Sequence[str]],
+    line_after: int,
+) -> TableFigure:
+    """Shares from 0 to 1, a row by name and a cell for each column: the darker, the larger, 0 left empty. A
+    frame marks the cells of `mine`, column names by row; a line stands after the first `line_after` rows."""
+    figure = TableFigure(figsize=(0.56 * len(columns) + 2.6, 0.27 * len(rows) + 1.4), layout="constrained")
+    ax = figure.subplots()
+    for i, (name, shares) in enumerate(rows.items()):
+        for j, share in enumerate(shares):
+            framed = columns[j] in mine.get(name, ())
+            box = {"facecolor": (*to_rgb(COLOURS[0]), 0.75 * share), "edgecolor": "0.1" if framed else "none"}
+            ax.add_patch(Rectangle((j + 0.05, i + 0.08), 0.9, 0.84, linewidth=1.3, **box))
+            ax.text(j + 0.5, i + 0.5, f"{share:.2f}".lstrip("0") if 0 < share < 1 else "1" if share else "",
+                    ha="center", va="center", fontsize=8)
+    ax.axhline(line_after, color="0.2", linewidth=1.2)
+    ax.set(xlim=(0, len(columns)), ylim=(len(rows), 0))
+    ax.set_xticks([j + 0.5 for j in range(len(columns))], columns, fontsize=9, rotation=55, ha="left")
+    ax.set_yticks([i + 0.5 for i in range(len(rows))], rows, fontsize=9)
+    ax.xaxis.tick_top()
+    ax.tick_params(length=0)
+    ax.spines[["left", "bottom"]].set_visible(False)
+    return figure
