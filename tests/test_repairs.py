@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Generator, nn
 
-from experiments.measures import painted_out, right_reasons
+from experiments.measures import exposed, painted_out, right_reasons
 from experiments.measures.concepts import (
     SIZE,
     Crops,
@@ -93,16 +93,25 @@ class TestPaintedOut:
         """The mark has rows and columns 2 to 8."""
         row = torch.tensor([0, 4, 5, 6, 20])
         crops = Crops(torch.arange(5), row, torch.zeros(5, dtype=torch.long), torch.ones(5))
-        assert painted_out.shows_the_mark(crops, marked).tolist() == [True, True, True, False, False]
+        assert exposed.shows_the_mark(crops, marked).tolist() == [True, True, True, False, False]
 
     def test_the_shortcut_network_is_found_out_and_a_sound_one_is_not(self, marked):
         """On 24 images of the tuning part."""
         found = {}
         for name in ("shapes_shortcut_100", "shapes_natural_100"):
             model = load(name)
-            purity, area = painted_out.flagged_by(model, marked, top_crops(painted_out.heat(model, marked)))
+            crops = top_crops(painted_out.heat(model, marked))
+            groups, area = exposed.exposed(model, marked, crops)
+            purity = groups["purity"]
+            assert (groups["square"] == area.nonzero()[0]).all() and groups["table"][:, 0].sum() == 72
             found[name] = purity[purity.isfinite()].mean().item(), area[3:8, 3:8].all().item()
         assert found["shapes_shortcut_100"] == (1, True) and found["shapes_natural_100"] == (0, False)
+
+    def test_the_table_counts_each_group(self):
+        group, share = torch.tensor([0, 3, 3, 0, 0]), torch.tensor([0.1, 0.2, 0.4, 0.3, 0.2])
+        found = exposed.table(group, share, torch.tensor([True, False, True, False, False]))
+        assert found[0].tolist() == pytest.approx([3, 0.2, 1 / 3])
+        assert found[3].tolist() == pytest.approx([2, 0.3, 0.5]) and found[1, 0] == 0 and found[1, 1].isnan()
 
     def test_only_the_square_of_the_training_images_is_painted(self, monkeypatch):
         few = planted_shapes(12, generator=chance(1), cue=1.0)

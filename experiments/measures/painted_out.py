@@ -7,16 +7,8 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor, nn
 
-from experiments.measures.concepts import (
-    DESCRIBED,
-    Crops,
-    clustered,
-    features,
-    flagged,
-    place,
-    random_crops,
-    top_crops,
-)
+from experiments.measures.concepts import DESCRIBED, random_crops, top_crops
+from experiments.measures.exposed import exposed
 from experiments.measures.trainings import kept
 from experiments.runner import Quantity
 from experiments.worlds import GREY
@@ -42,22 +34,6 @@ def heat(model: nn.Module, data: PlantedShapes) -> Tensor:
     return sum_over_colour(integrated_gradients(model, data.images, target, baseline=GREY, steps=64))
 
 
-def shows_the_mark(crops: Crops, data: PlantedShapes) -> Tensor:
-    """Whether a crop covers half of the mark at least."""
-    marks = data.marks[crops.image]
-    inside = (crops.pixels(marks.shape[1]) & marks).sum((1, 2))
-    return 2 * inside >= marks.sum((1, 2))
-
-
-def flagged_by(model: nn.Module, data: PlantedShapes, crops: Crops) -> tuple[Tensor, Tensor]:
-    """For each image the share of its flagged crops that show the mark, NaN where none is flagged, (N,);
-    and the square that the flagged crops cover most."""
-    members = flagged(crops, clustered(features(model, data.images, crops)))
-    hits = members & shows_the_mark(crops, data)
-    hits, chosen = (torch.bincount(crops.image[w], minlength=len(data.images)) for w in (hits, members))
-    return hits / chosen, place(crops, members, side=data.images.shape[2])
-
-
 def without(area: Tensor, _folder: Path | None, cue: float | None) -> tuple[Tensor, Tensor]:
     """The training images of the shortcut networks with a square painted grey."""
     images, target = shapes_data(None, cue)
@@ -81,11 +57,10 @@ def of_seed(seed: int, parts: Path, *, images: int = IMAGES) -> dict:
     suspect, data = load(f"shapes_shortcut_{seed}"), drawn(images, 1.0)
     maps = heat(suspect, data)
     crops = {"top": top_crops(maps), "random": random_crops(maps, generator=Generator().manual_seed(7))}
-    found, nets = {"purity": {}, "square": {}}, {"before": suspect}
+    found, nets = {"groups": {}}, {"before": suspect}
     for name, squares in crops.items():
-        found["purity"][name], area = flagged_by(suspect, data, squares)
-        row, column = area.nonzero()[0].tolist()
-        found["square"][name] = torch.tensor([row, column])
+        found["groups"][name], area = exposed(suspect, data, squares)
+        row, column = found["groups"][name]["square"].tolist()
         path = parts / f"painted_{row}_{column}_{seed}.pt"
         nets[name] = kept(path, partial(retrained, area, seed), ShapesResNet())
     tests = {what: drawn(images, cue) for what, cue in CUES.items()}
@@ -100,19 +75,20 @@ def painted_out(parts: Path) -> Quantity:
         right = {name: {what: v.double().mean(1) for what, v in each.items()}
                  for name, each in found["right"].items()}
         swapped = {name: each["swapped"].long() for name, each in found["right"].items() if name != "random"}
-        purity = {name: v.nanmean(1) for name, v in found["purity"].items()}
-        flagged = {name: v.isfinite().double().mean(1) for name, v in found["purity"].items()}
-        return {"purity": (100 * found["purity"]["top"]).round(), "swapped": swapped, "mean purity": purity,
-                "flagged images": flagged, "accuracy": right,
-                "square": {name: v.long() for name, v in found["square"].items()}}
+        groups = found["groups"]
+        purity = {name: each.pop("purity") for name, each in groups.items()}
+        return {"purity": (100 * purity["top"]).round(), "swapped": swapped, "accuracy": right,
+                "mean purity": {name: v.nanmean(1) for name, v in purity.items()}, "groups": groups}
 
     return Quantity({
         "claims": ["C134"], "networks": "shapes_shortcut", "images": f"{IMAGES} planted shapes of generator "
         "seed 7 with the mark of their class", "map": "IG of the predicted class, 64 steps, baseline 0.5",
         **DESCRIBED,
         "purity": "share of the flagged crops that show half of the mark or more, in hundredths; null: "
-        "none is flagged: seeds x images", "square": "upper row and left column of the square that flagged "
-        "crops cover most", "after": "recipe of shapes_shortcut, that square of its images painted 0.5",
+        "none is flagged: seeds x images", "groups": "table: size, mean share of the maps, share that shows "
+        "the mark: seeds x groups x 3; square: upper row and left column of the square that flagged crops "
+        "cover most; crops: image, row and column of the first twelve flagged",
+        "after": "recipe of shapes_shortcut, that square of its images painted 0.5",
         "swapped": "1 where right with the mark of another class, the same shapes: seeds x images",
         "accuracy": "before; after painting out the square of the top, or of the random, crops: seeds",
         "dtype": "float32", "threads": 1,

@@ -87,7 +87,7 @@ def right_reasons(parts: Path) -> Quantity:
         ten = [network(kind, s) for kind in CHANGED for s in SEEDS]
         chosen = nearly_balanced(ten, many.images, many.targets, n=IMAGES)
         data = PlantedShapes(*(part[chosen] for part in (many.images, many.targets, many.masks, many.marks)))
-        found = {}
+        found = {"chosen": chosen}
         for kind in ("suspect", *CHANGED):
             model, tests = network(kind, seed), {what: drawn(IMAGES, cue) for what, cue in CUES.items()}
             right = {what: logits(model, t.images).argmax(1) == t.targets for what, t in tests.items()}
@@ -101,7 +101,7 @@ def right_reasons(parts: Path) -> Quantity:
         "summed over the pixels off the mask widened by two; with this weight it ends as large as the loss",
         "tried": {"weight: accuracy with swapped marks, of seed 0 on shapes of generator seed 0": TRIED},
         "images": f"{IMAGES} planted shapes of generator seed 7; maps: with the mark of the class, known "
-        "to all ten, nearly balanced; accuracy: not selected",
+        f"to all ten, nearly balanced, chosen of {2 * IMAGES}; accuracy: not selected",
         "Grad-CAM": f"layer {LAYERS['shapes']}: share of the K highest pixels in the widened mask of K, "
         "times 10,000: seeds x images", "swapped": "1 where right with the mark of another class: "
         "seeds x images", "mean": "mask: in the widened and in the raw mask; right: accuracy: seeds",
@@ -111,8 +111,9 @@ def right_reasons(parts: Path) -> Quantity:
 
 def stored(found: dict) -> dict:
     """What the rule reads image by image, all else as means."""
+    chosen = found.pop("chosen")[0]
     cam = {kind: (10_000 * each["mask"]["Grad-CAM"][..., 0]).round() for kind, each in found.items()}
     swapped = {kind: each["right"]["swapped"].long() for kind, each in found.items()}
     means = {kind: {group: {name: v.double().mean(1) for name, v in values.items()}
                     for group, values in each.items()} for kind, each in found.items()}
-    return {"Grad-CAM": cam, "swapped": swapped, "mean": means}
+    return {"chosen": chosen, "Grad-CAM": cam, "swapped": swapped, "mean": means}
