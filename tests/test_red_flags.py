@@ -178,18 +178,18 @@ def batch_statistics(model, read=lambda mean: mean):
 
 
 def test_repetition_sees_dropout_and_is_0_without(net, batch):
-    assert red_flags.repetition(saliency, net, *batch) == 0
-    assert red_flags.repetition(saliency, batch_statistics(net), *batch) == 0
-    assert red_flags.repetition(saliency, dropout(net), *batch) > 0.1
+    assert red_flags.randomness(saliency, net, *batch) == 0
+    assert red_flags.randomness(saliency, batch_statistics(net), *batch) == 0
+    assert red_flags.randomness(saliency, dropout(net), *batch) > 0.1
 
 
 def test_company_sees_batch_statistics_and_dropout_and_is_0_without(net, batch):
     """Up to rounding. Means that let no gradient through leave the map of an image beside its plain mirror
     image as it is, so the other image must differ in brightness."""
-    assert red_flags.company(saliency, net, *batch) < 1e-12
-    assert red_flags.company(saliency, dropout(net), *batch) > 0.1
-    assert red_flags.company(saliency, batch_statistics(net), *batch) > 0.1
-    assert red_flags.company(saliency, batch_statistics(net, torch.detach), *batch) > 0.1
+    assert red_flags.mixing(saliency, net, *batch) < 1e-12
+    assert red_flags.mixing(saliency, dropout(net), *batch) > 0.1
+    assert red_flags.mixing(saliency, batch_statistics(net), *batch) > 0.1
+    assert red_flags.mixing(saliency, batch_statistics(net, torch.detach), *batch) > 0.1
 
 
 # The gradient against the score

@@ -80,30 +80,30 @@ def only_with_gradients(model, x):
 
 
 RUN = {  # the model, images, classes or None for the predicted ones, the checks that must warn, what is said
-    "functional ReLU": (with_relus(FunctionalReLU), X, TARGET, {"ready"}, "use an nn.ReLU module for each"),
-    "in-place ReLU": (with_relus(lambda: nn.ReLU(inplace=True)), X, TARGET, {"ready"}, "inplace=False"),
+    "functional ReLU": (with_relus(FunctionalReLU), X, TARGET, {"obstacles"}, "an nn.ReLU module for each"),
+    "in-place ReLU": (with_relus(lambda: nn.ReLU(inplace=True)), X, TARGET, {"obstacles"}, "inplace=False"),
     "reused ReLU": (with_relus(lambda: ONE), X, TARGET, {"reused"}, "a module of its own"),
-    "soft-max": (nn.Sequential(NET, nn.Softmax(1)).eval(), X, TARGET, {"ready"}, "explain the logits"),
-    "0 to 255": (NET, 255 * X, TARGET, {"ready"}, "normalisation is the model's first layer"),
+    "soft-max": (nn.Sequential(NET, nn.Softmax(1)).eval(), X, TARGET, {"obstacles"}, "explain the logits"),
+    "0 to 255": (NET, 255 * X, TARGET, {"obstacles"}, "normalisation is the model's first layer"),
     "dropout": (Around(lambda m, x: m(F.dropout(x, 0.1, training=True))), X, TARGET,
-                {"repetition", "company"}, "dropout that stayed on"),
+                {"randomness", "mixing"}, "dropout that stayed on"),
     "batch statistics": (Around(lambda m, x: m(x - x.mean((0, 2, 3), keepdim=True) + 0.3)), X, TARGET,
-                         {"company"}, "the layer that computes means over the batch"),
+                         {"mixing"}, "the layer that computes means over the batch"),
     "random weights": (randomised_from(""), X, None, {"untrained look"}, "training left little trace"),
-    "random last layer": (randomised_from("layers.9"), X, TARGET, {"answer"}, "Check the weights"),
-    "shifted classes": (NET, X, (TARGET + 1) % 10, {"answer"}, "the order of the classes"),
+    "random last layer": (randomised_from("layers.9"), X, TARGET, {"other answer"}, "Check the weights"),
+    "shifted classes": (NET, X, (TARGET + 1) % 10, {"other answer"}, "the order of the classes"),
     "flat scores": (Around(lambda m, x: m(x) / 100), X, TARGET, {"doubt"}, "There is little to explain"),
     "one class": (Around(lambda m, x: m(x) + third_class(100)), X, None, {"empty image"}, "balance of the"),
     "rounded input": (Around(lambda m, x: m((16 * x).round() / 16)), X, TARGET,
-                      {"completeness", "disagreement", "peak"}, "Believe occlusion"),
-    "detached branch": (Around(lambda m, x: 0.7 * m(x.detach()) + 0.3 * m(x)), X, TARGET, {"completeness"},
+                      {"gap", "disagreement", "peak off"}, "Believe occlusion"),
+    "detached branch": (Around(lambda m, x: 0.7 * m(x.detach()) + 0.3 * m(x)), X, TARGET, {"gap"},
                         "a detached branch"),
-    "no gradient": (Around(lambda m, x: m(x.detach())), X, TARGET, {"repetition", "completeness", "peak"},
+    "no gradient": (Around(lambda m, x: m(x.detach())), X, TARGET, {"randomness", "gap", "no map"},
                     "No map of IG: element 0 of tensors does not require grad"),
-    "root at 0": (Around(lambda m, x: m(x.sqrt().square())), X, TARGET, {"company", "completeness", "peak"},
+    "root at 0": (Around(lambda m, x: m(x.sqrt().square())), X, TARGET, {"mixing", "gap", "no map"},
                   "the map 'IG' holds NaN or infinite values"),
     "ripples": (Around(lambda m, x: m(x) + 0.1 * (500 * x).sin().sum((2, 3))), X, TARGET,
-                {"disagreement", "peak", "steadiness"}, "Do not show this map alone"),
+                {"disagreement", "peak off", "unsteady"}, "Do not show this map alone"),
     "a mark": (Around(lambda m, x: m(x) + third_class(400) * (x[:, :, :4, :4].mean((2, 3)) - 0.8)),
                with_mark(X), None, {"one window"}, "or a mark beside it"),
     "no feature maps": (dense(nn.Flatten()), X, None, {"doubt"}, "no Grad-CAM: no module of the model gives"),
@@ -163,7 +163,7 @@ def test_a_planted_fault_is_found_and_the_text_says_what_it_means(name):
 @pytest.mark.parametrize("name", STOPPED)
 def test_what_gives_no_score_is_one_warning_with_a_remedy(name):
     report = report_of(name)
-    assert report.warnings == ("ready",) and len(report.findings) == 1 and not report.maps
+    assert report.warnings == ("obstacles",) and len(report.findings) == 1 and not report.maps
     assert report.findings[0].value == 1 and STOPPED[name][3] in text_of(report)
 
 
@@ -217,7 +217,7 @@ def test_the_maps_are_those_that_the_notes_name():
 def test_peaks_are_compared_with_the_drops_of_occlusion(name):
     report = report_of(name)
     drops = F.avg_pool2d(report.maps["occlusion"], 4).flatten(1)
-    found = {f.of: f.value for f in report.findings if f.check == "peak"}
+    found = {f.of: f.value for f in report.findings if f.check == "peak off"}
     assert found.keys() == report.maps.keys() - {"occlusion"}
     for of, value in found.items():
         assert value == pytest.approx(red_flags.overruled(report.maps[of], drops, size=4))
@@ -304,12 +304,13 @@ def test_no_line_is_wider_than_110_characters(name):
 
 
 def test_warnings_name_the_check_and_its_map():
-    found = (Finding("ready", 0), Finding("doubt", 0.51), Finding("peak", 0.3, of="IG"),
-             Finding("peak", 0.1, of="saliency"), Finding("peak", math.nan, of="Grad-CAM", details="No."))
+    found = (Finding("obstacles", 0), Finding("doubt", 0.51), Finding("peak off", 0.3, of="IG"),
+             Finding("peak off", 0.1, of="saliency"),
+             Finding("peak off", math.nan, of="Grad-CAM", details="No."))
     report = Report(found, {"IG": X[:, 0], "saliency": X[:, 0]}, ("a note",))
-    assert report.warnings == ("doubt", "peak, IG", "peak, Grad-CAM")
+    assert report.warnings == ("doubt", "peak off, IG", "peak off, Grad-CAM")
     text = str(report)
-    assert "! peak (IG): Where" in text and "! peak (Grad-CAM): No. This cannot" in text
+    assert "! peak off (IG): Where" in text and "! peak off (Grad-CAM): No. This cannot" in text
     assert "\n· a note\n" in text and text.endswith("\n3 of 5 checks warn.")
 
 

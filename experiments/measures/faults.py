@@ -114,16 +114,17 @@ ON_SHAPES: dict[str, Fault] = {
     "red and blue swapped": lambda m: Around(m, lambda net, x: net(x.flip(1))),
 }
 MEANT_FOR = {  # the checks of which one at least should warn
-    "functional ReLU": ("ready",), "in-place ReLU": ("ready",), "one ReLU for all": ("reused",),
-    "soft-max at the end": ("ready",), "training mode": ("ready",), "images of 0 to 255": ("ready",),
-    "dropout left on": ("repetition",), "batch statistics": ("company",),
-    "rounded pixels": ("completeness",), "detached branch": ("completeness",),
-    "rough score": ("steadiness",), "random weights": ("answer", "doubt", "empty image", "untrained look"),
-    "random weights, shapes": ("answer", "doubt", "empty image", "untrained look"),
-    "last layer random": ("answer",), "last layer random, shapes": ("answer",),
-    "permuted labels": ("answer",), "classes shifted by one": ("answer",), "not normalised": ("answer",),
-    "normalised twice": ("answer",), "red and blue swapped": ("answer",), "cue": ("one window",),
-    "cue, attacked": ("one window", "peak"), "cue in the brightness": ("one window", "empty image"),
+    **dict.fromkeys(("functional ReLU", "in-place ReLU", "soft-max at the end", "training mode",
+                     "images of 0 to 255"), ("obstacles",)),
+    **dict.fromkeys(("last layer random", "last layer random, shapes", "permuted labels",
+                     "classes shifted by one", "not normalised", "normalised twice",
+                     "red and blue swapped"), ("other answer",)),
+    **dict.fromkeys(("random weights", "random weights, shapes"),
+                    ("other answer", "doubt", "empty image", "untrained look")),
+    **dict.fromkeys(("rounded pixels", "detached branch"), ("gap",)),
+    "one ReLU for all": ("reused",), "dropout left on": ("randomness",), "batch statistics": ("mixing",),
+    "rough score": ("unsteady",), "cue": ("one window",), "cue, attacked": ("one window", "peak off"),
+    "cue in the brightness": ("one window", "empty image"),
 }
 
 

@@ -14,9 +14,10 @@ from tutorial_lib.robustness.cards import CONFIRMATION
 IMAGES, SINGLE = 12, 3
 CLEAN = {"fashion": ("natural", "linf", "l2", "gradient"), "shapes": ("natural", "l2")}
 MAPS = ("saliency", "SmoothGrad", "IG", "IG, blurred", "occlusion", "Grad-CAM")
-COLUMNS = [check for check in LINES if check not in ("peak", "steadiness")]
-COLUMNS += [f"peak, {name}" for name in MAPS if name != "occlusion"]
-COLUMNS += [f"steadiness, {name}" for name in MAPS]
+COLUMNS = [check for check in LINES if check not in ("no map", "peak off", "unsteady")]
+COLUMNS += [f"no map, {name}" for name in MAPS]
+COLUMNS += [f"peak off, {name}" for name in MAPS if name != "occlusion"]
+COLUMNS += [f"unsteady, {name}" for name in MAPS]
 
 
 def images() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], Tensor]:

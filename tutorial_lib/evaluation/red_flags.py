@@ -20,7 +20,7 @@ WINDOWS = 8
 
 
 def window_size(x: Tensor) -> int:
-    """The side in pixels of the windows that cut the shorter side of `x` (N, C, H, W) into eight."""
+    """The side in pixels of the windows that cut the shorter side of `x` (N, C, H, W) into eight at most."""
     return math.ceil(min(x.shape[2:]) / WINDOWS)
 
 
@@ -38,12 +38,12 @@ def window_pixels(numbers: Tensor, x: Tensor) -> Tensor:
     return ((row == at_row)[:, :, None] & (column == at_column)[:, None])[:, None]
 
 
-def repetition(attribute: Attribute, model: nn.Module, x: Tensor, target: Tensor) -> float:
+def randomness(attribute: Attribute, model: nn.Module, x: Tensor, target: Tensor) -> float:
     """Largest relative difference of the maps of two equal calls: 0 unless the model draws random numbers."""
     return relative_difference(*(attribute(model, x.clone(), target) for _ in range(2)))
 
 
-def company(attribute: Attribute, model: nn.Module, x: Tensor, target: Tensor) -> float:
+def mixing(attribute: Attribute, model: nn.Module, x: Tensor, target: Tensor) -> float:
     """Largest relative difference of an image's map alone and beside its darker mirror image: 0 unless the
     model mixes the images of a batch."""
     alone, beside = [], []

@@ -91,7 +91,7 @@ def last_feature_maps(model: nn.Module, x: Tensor) -> str:
     calls = _scores_and_calls(model, x[:1], names)[1]
     number = Counter(module for module, _ in calls)
     fitting = [names[m] for m, a in calls if number[m] == 1 and isinstance(a, Tensor)
-               and a.ndim == 4 and a.shape[2:].numel() > 1]
+               and a.ndim == 4 and a.shape[2:].numel() > 1 and a.shape[1:] != x.shape[1:]]
     if not fitting:
         raise ValueError("no module of the model gives feature maps (N, K, h, w) and runs once")
     return fitting[-1]

@@ -7,47 +7,77 @@ from textwrap import fill
 from torch import Tensor
 
 LINES = {  # a check warns above its line; `chapters/16_best_practices` says where each line comes from
-    "ready": 0, "reused": 0, "answer": 0.5, "doubt": 0.5, "empty image": 0.5, "repetition": 1e-3,
-    "company": 1e-3, "completeness": 0.05, "untrained look": 0.9, "disagreement": 0.75, "one window": 0.5,
-    "peak": 0.25, "steadiness": 0.5,
+    "obstacles": 0, "reused": 0, "other answer": 0.5, "doubt": 0.5, "empty image": 0.5, "randomness": 1e-3,
+    "mixing": 1e-3, "gap": 0.05, "untrained look": 0.9, "disagreement": 0.75, "one window": 0.5,
+    "no map": 0, "peak off": 0.25, "unsteady": 0.5,
 }
 _MISSING = "This cannot be measured here, and that is a finding: look for the reason before you go on."
-_OF_MAPS = ("peak", "steadiness")
+_OF_MAPS = ("peak off", "unsteady")
 _WORDS = {  # what a check measures, and what its warning means
-    "ready": ("obstacles in the model and the images",
-              "Repair this first; until then what follows may mislead."),
-    "reused": ("ReLU modules that run more than once in a pass",
-               "The rules of this library follow every call. Others need a module of its own for each: "
-               "captum's DeepLIFT is wrong without."),
-    "answer": ("share of the images whose predicted class is not the one explained",
-               "You explain an answer that the model does not give. Check the weights, the order of the "
-               "classes and the preparation of the images before you look at a map."),
-    "doubt": ("1 - mean probability of the predicted class",
-              "There is little to explain. Check the weights and the preparation of the images."),
-    "empty image": ("share of the images that keep their class when only their mean colour is left",
-                    "What the image shows hardly matters. Check the weights, the preparation of the images, "
-                    "and the balance of the classes in training."),
-    "repetition": ("relative difference of two equal calls",
-                   "The model draws random numbers: dropout that stayed on, or noise. Switch it off."),
-    "company": ("relative difference of a map made alone and in a batch",
-                "The model mixes the images of a batch, or draws random numbers. Find the layer that "
-                "computes means over the batch, and fix them."),
-    "completeness": ("share of the score's rise that integrated gradients leave over",
-                     "The gradient is not the slope of this score: rounding, a detached branch, a function "
-                     "too rough for 256 steps. Believe occlusion before any gradient."),
-    "untrained look": ("likeness to maps of random weights, over the likeness of two of those",
-                       "The maps show the images and the architecture; training left little trace in them."),
-    "disagreement": ("1 - mean rank correlation of saliency, integrated gradients and occlusion",
-                     "The methods answer different questions, or one of them is misled. Show several, and "
-                     "say which question each answers."),
-    "one window": ("share of the images whose class one window decides by itself",
-                   "Look at this window: is it the thing, or a mark beside it? Try the model on images where "
-                   "the mark is missing or swapped."),
-    "peak": ("share of the windows that change the score more than the one at the map's peak",
-             "Where the map is brightest is not where the score is decided. A model can be tuned to do that. "
-             "Do not show this map alone."),
-    "steadiness": ("change of the map over its size, when no pixel moves by more than 0.02",
-                   "Changes that nobody sees change this map: do not read its details."),
+    "obstacles": (
+        "obstacles in the model and the images",
+        "Repair this first; until then what follows may mislead.",
+    ),
+    "reused": (
+        "ReLU modules that run more than once in a pass",
+        "The rules of this library follow every call. Others need a module of its own for each: captum's "
+        "DeepLIFT is wrong without.",
+    ),
+    "other answer": (
+        "share of the images whose predicted class is not the one explained",
+        "You explain an answer that the model does not give. Check the weights, the order of the classes "
+        "and the preparation of the images before you look at a map.",
+    ),
+    "doubt": (
+        "1 - mean probability of the predicted class",
+        "There is little to explain. Check the weights and the preparation of the images.",
+    ),
+    "empty image": (
+        "share of the images that keep their class when only their mean colour is left",
+        "What the image shows hardly matters. Check the weights, the preparation of the images, and the "
+        "balance of the classes in training.",
+    ),
+    "randomness": (
+        "relative difference of two equal calls",
+        "The model draws random numbers: dropout that stayed on, or noise. Switch it off.",
+    ),
+    "mixing": (
+        "relative difference of a map made alone and in a batch",
+        "The model mixes the images of a batch, or draws random numbers. Find the layer that computes means "
+        "over the batch, and fix them.",
+    ),
+    "gap": (
+        "share of the score's rise that integrated gradients leave over",
+        "The gradient is not the slope of this score: rounding, a detached branch, a function too rough for "
+        "256 steps. Or the score hardly rises. Believe occlusion before any gradient.",
+    ),
+    "untrained look": (
+        "likeness to maps of random weights, over the likeness of two of those",
+        "The maps show the images and the architecture; training left little trace in them.",
+    ),
+    "disagreement": (
+        "1 - mean rank correlation of saliency, integrated gradients and occlusion",
+        "The methods answer different questions, or one of them is misled. Show several, and say which "
+        "question each answers.",
+    ),
+    "one window": (
+        "share of the images whose class one window decides by itself",
+        "Look at this window: is it the thing, or a mark beside it? Try the model on images where the mark "
+        "is missing or swapped.",
+    ),
+    "no map": (
+        "1 for a method that fails",
+        "The other maps may be right nevertheless. Ask first why this one cannot be made.",
+    ),
+    "peak off": (
+        "share of the windows that change the score more than the one at the map's peak",
+        "Where the map is brightest is not where the score is decided. A model can be tuned to do that. Do "
+        "not show this map alone.",
+    ),
+    "unsteady": (
+        "change of the map over its size, when no pixel moves by more than 0.02",
+        "Changes that nobody sees change this map: do not read its details.",
+    ),
 }
 
 
@@ -72,7 +102,7 @@ class Finding:
         return f"{self.value:5.2f} {'!' if self.warns else ' '}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Report:
     """The findings, the maps by method as pixels (N, H, W), and notes that are no warnings."""
 

@@ -32,7 +32,7 @@ def explain_report(model: nn.Module, x: Tensor, target: Tensor, *, seed: int = 0
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # for a model that draws random numbers
         obstacles, runs = _obstacles(model, x, target)
-        findings = [Finding("ready", len(obstacles), details="; ".join(obstacles))]
+        findings = [Finding("obstacles", len(obstacles), details="; ".join(obstacles))]
         if not runs:
             return Report(tuple(findings), {}, ("Nothing more can be measured before this is repaired.",))
         methods, notes = _methods(model, x, seed)
@@ -102,7 +102,7 @@ def _maps(
             check_maps({name: a}, x.shape)
             maps[name] = pixels(a)
         except Exception as error:
-            failures.append(Finding("peak", math.nan, of=name, details=f"No map of {name}: {error}"))
+            failures.append(Finding("no map", 1.0, of=name, details=f"No map of {name}: {error}"))
     return maps, failures
 
 
@@ -114,13 +114,13 @@ def _about_the_model(
     finer = [partial(integrated_gradients, baseline=black, steps=steps) for steps in (64, 256)]
     return [
         _attempt("reused", lambda: used_again(model, x)),
-        Finding("answer", (answers.argmax(1) != target).double().mean().item()),
+        Finding("other answer", (answers.argmax(1) != target).double().mean().item()),
         Finding("doubt", 1 - answers.amax(1).mean().item()),
         _attempt("empty image", lambda: red_flags.emptiness(model, x)),
-        _attempt("repetition", lambda: red_flags.repetition(saliency, *explained)),
-        _attempt("company", lambda: red_flags.company(saliency, *explained)),
-        _attempt("completeness", lambda: red_flags.unaccounted(
-            finer, *explained, baseline=black, line=LINES["completeness"])),
+        _attempt("randomness", lambda: red_flags.randomness(saliency, *explained)),
+        _attempt("mixing", lambda: red_flags.mixing(saliency, *explained)),
+        _attempt("gap", lambda: red_flags.unaccounted(
+            finer, *explained, baseline=black, line=LINES["gap"])),
         _attempt("untrained look", lambda: red_flags.untrained_look(
             smooth, *explained, generator=Generator().manual_seed(seed))),
     ]
@@ -136,7 +136,7 @@ def _about_the_maps(
         drops = maps["occlusion"][:, ::size, ::size].flatten(1)
         findings.append(_attempt("one window", lambda: red_flags.sufficiency(model, x, drops.argmax(1)),
                                  details=_most_common_place(drops.argmax(1), x)))
-        findings += [Finding("peak", red_flags.overruled(heat, drops, size=size), of=name)
+        findings += [Finding("peak off", red_flags.overruled(heat, drops, size=size), of=name)
                      for name, heat in maps.items() if name != "occlusion"]
     findings.append(Finding("disagreement", red_flags.disagreement(three, size=size)))
     return findings + _steadiness({name: methods[name][0] for name in maps}, model, x, target, seed)
@@ -157,8 +157,8 @@ def _steadiness(
         steady = max_sensitivity(table, model, x, target, radius=0.02, samples=3,
                                  generator=Generator().manual_seed(seed))
     except Exception as error:
-        return [Finding("steadiness", math.nan, of=name, details=str(error)) for name in table]
-    return [Finding("steadiness", found.relative.nanmedian().item(), of=name)
+        return [Finding("unsteady", math.nan, of=name, details=str(error)) for name in table]
+    return [Finding("unsteady", found.relative.nanmedian().item(), of=name)
             for name, found in steady.items()]
 
 
