@@ -10,7 +10,7 @@ THREADS ?= 1
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint unit notebooks site pages chapters zoo data-page ledger bench lab clean
+.PHONY: help book test lint unit notebooks site pages chapters zoo data-page ledger cards reader bench lab clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -50,6 +50,13 @@ data-page: $(VENV)/.all ## make the tables and pictures of the page "Data and mo
 
 ledger: $(VENV)/.all ## collect the verdicts of the executed chapters: the page "Ledger of claims" and its data
 	$(BIN)/python -m tools.build_ledger
+
+cards: $(VENV)/.all ## make the method cards, the cheat sheet and the page "Choosing a method" from the recorded results
+	$(BIN)/python -m tools.build_cards
+
+reader: $(VENV)/.all ## bring the page of passports and the links of the glossary up to date with the chapters
+	$(BIN)/python -m tools.passport_page
+	$(BIN)/python -m tools.first_uses
 
 bench: $(VENV)/.bench ## time methods and metrics on a quiet machine, beside Captum and Quantus (8 minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python -m bench.run
