@@ -368,6 +368,11 @@ def test_bad_input_is_refused(batch):
         deeplift(net, x, target, baseline=torch.zeros(2, 2))
     with pytest.raises(ValueError, match="no sequence"):
         lrp(load("shapes_natural_100").double(), x, target, first=w_square_rule, above=w_square_rule)
+    doubled = load("fashion_natural_100").double()
+    doubled.forward = lambda x: 2 * doubled.layers(x).flatten(1)
+    garments = fashion_mnist("test").images[:1].double(), torch.zeros(1, dtype=torch.long)
+    with pytest.raises(ValueError, match="does more than its `layers`"):
+        lrp(doubled, *garments, first=w_square_rule, above=w_square_rule)
     with pytest.raises(ValueError, match="no rule for Bilinear"):
         lrp(
             nn.Sequential(nn.Bilinear(2, 2, 2)).double().eval(),

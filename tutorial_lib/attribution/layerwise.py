@@ -30,7 +30,7 @@ def lrp(model: nn.Module, x: Tensor, target: Tensor, *, first: LayerRule, above:
     (`lrp_epsilon` measures from black). `model` is an nn.Sequential or has one called `layers`;
     `ValueError` for other layers."""
     check_input(model, x, target)
-    layers, inputs = _sequence(model), [x]
+    layers, inputs = _sequence(model, x), [x]
     for layer in layers:
         inputs.append(layer(inputs[-1]))
     scores = inputs.pop()
@@ -47,13 +47,18 @@ def lrp(model: nn.Module, x: Tensor, target: Tensor, *, first: LayerRule, above:
     return relevance
 
 
-def _sequence(model: nn.Module) -> list[nn.Module]:
+def _sequence(model: nn.Module, x: Tensor) -> list[nn.Module]:
+    """The layers of the model, which must be all that it does; it is tried on the first image."""
     layers = getattr(model, "layers", model)
     if not isinstance(layers, nn.Sequential):
         raise ValueError("the model is no sequence of layers: pass an nn.Sequential, or use lrp_epsilon")
     for layer in layers:
         if not isinstance(layer, _WEIGHTED + _MEANS + POOLS + _UNCHANGED):
             raise ValueError(f"no rule for {type(layer).__name__}; layers are linear, activations or pools")
+    with torch.no_grad():
+        whole, parts = model(x[:1]), layers(x[:1])
+    if not torch.allclose(whole.flatten(), parts.flatten(), rtol=1e-4, atol=1e-5):
+        raise ValueError("the model does more than its `layers`: pass an nn.Sequential of all, or lrp_epsilon")
     return list(layers)
 
 
@@ -136,7 +141,7 @@ def reveal_cancel(model: nn.Module, x: Tensor, target: Tensor, *, baseline: Tens
     get multipliers of their own, so that what cancels is seen. `model` as for `lrp`, without pooling by
     maximum; `baseline` broadcasts to `x`, in pixel units."""
     check_input(model, x, target)
-    baseline, layers = check_baseline(x, baseline), _sequence(model)
+    baseline, layers = check_baseline(x, baseline), _sequence(model, x)
     if any(isinstance(layer, POOLS) for layer in layers):
         raise ValueError("RevealCancel is defined for activations, not for max-pooling")
 
