@@ -58,7 +58,7 @@ def _sequence(model: nn.Module, x: Tensor) -> list[nn.Module]:
     with torch.no_grad():
         whole, parts = model(x[:1]), layers(x[:1])
     if not torch.allclose(whole.flatten(), parts.flatten(), rtol=1e-4, atol=1e-5):
-        raise ValueError("the model does more than its `layers`: pass an nn.Sequential of all, or lrp_epsilon")
+        raise ValueError("the model does more than its `layers`: pass an nn.Sequential, or use lrp_epsilon")
     return list(layers)
 
 

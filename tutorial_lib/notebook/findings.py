@@ -24,7 +24,7 @@ _WORDS = {  # what a check measures, and what its warning means
         "DeepLIFT is wrong without.",
     ),
     "other answer": (
-        "share of the images whose predicted class is not the one explained",
+        "share of images with another prediction than you explain",
         "You explain an answer that the model does not give. Check the weights, the order of the classes "
         "and the preparation of the images before you look at a map.",
     ),
@@ -33,7 +33,7 @@ _WORDS = {  # what a check measures, and what its warning means
         "There is little to explain. Check the weights and the preparation of the images.",
     ),
     "empty image": (
-        "share of the images that keep their class when only their mean colour is left",
+        "share of images whose mean colour alone keeps the class",
         "What the image shows hardly matters. Check the weights, the preparation of the images, and the "
         "balance of the classes in training.",
     ),
@@ -47,21 +47,21 @@ _WORDS = {  # what a check measures, and what its warning means
         "over the batch, and fix them.",
     ),
     "gap": (
-        "share of the score's rise that integrated gradients leave over",
+        "share of the score's rise that IG leaves over (median)",
         "The gradient is not the slope of this score: rounding, a detached branch, a function too rough for "
         "256 steps. Or the score hardly rises. Believe occlusion before any gradient.",
     ),
     "untrained look": (
-        "likeness to maps of random weights, over the likeness of two of those",
+        "likeness to random weights, over that of two such maps",
         "The maps show the images and the architecture; training left little trace in them.",
     ),
     "disagreement": (
-        "1 - mean rank correlation of saliency, integrated gradients and occlusion",
+        "1 - mean rank correlation of saliency, IG and occlusion",
         "The methods answer different questions, or one of them is misled. Show several, and say which "
         "question each answers.",
     ),
     "one window": (
-        "share of the images whose class one window decides by itself",
+        "share of images whose class one window decides alone",
         "Look at this window: is it the thing, or a mark beside it? Try the model on images where the mark "
         "is missing or swapped.",
     ),
