@@ -103,12 +103,14 @@ def _same_class(model: nn.Module, x: Tensor, changed: Tensor) -> Tensor:
 def untrained_look(
     attribute: Attribute, model: nn.Module, x: Tensor, target: Tensor, *, generator: Generator
 ) -> float:
-    """How much of the likeness of two random copies' maps the model's own map has with theirs: 1 where
-    training has left no trace, which is the sanity check of Adebayo et al. (2018) turned on the model."""
-    blank = [randomised(model, "", generator=generator) for _ in range(2)]
-    own, first, second = (attribute(m, x, target).abs().amax(1) for m in (model, *blank))
-    likeness = (rank_correlations(own, first) + rank_correlations(own, second)).nanmean() / 2
-    return (likeness / rank_correlations(first, second).nanmean()).item()
+    """How much of the likeness of random copies' maps the model's own map has with theirs: 1 where training
+    has left no trace, which is the sanity check of Adebayo et al. (2018) turned on the model. Mean over four
+    copies, without those whose map is constant; NaN if fewer than two are left."""
+    blank = [randomised(model, "", generator=generator) for _ in range(4)]
+    own, *others = (attribute(m, x, target).abs().amax(1) for m in (model, *blank))
+    likeness = torch.stack([rank_correlations(own, other) for other in others]).nanmean()
+    among = torch.stack([rank_correlations(a, b) for a, b in combinations(others, 2)]).nanmean()
+    return (likeness / among).item()
 
 
 def disagreement(maps: Sequence[Tensor], *, size: int) -> float:

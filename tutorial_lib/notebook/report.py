@@ -27,7 +27,7 @@ def explain_report(model: nn.Module, x: Tensor, target: Tensor, *, seed: int = 0
     model, are not to be trusted (paper §6).  x (N, C, H, W) in [0, 1], target (N,)
 
     It does not raise because of the model or the images: what fails is a finding. Baselines, layer and fill
-    are chosen for you and named in the notes. About 1300 passes for each image.
+    are chosen for you and named in the notes. About 1400 passes for each image.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # for a model that draws random numbers
