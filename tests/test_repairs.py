@@ -89,6 +89,11 @@ class TestCrops:
 
 
 class TestPaintedOut:
+    def test_the_images_are_those_of_the_protocol(self):
+        drawn = painted_out.drawn(6, 1.0).images
+        assert torch.equal(drawn, planted_shapes(6, generator=chance(7), cue=1.0).images)
+        assert torch.equal(right_reasons.drawn(6, 1.0).images, drawn)
+
     def test_a_crop_shows_the_mark_if_it_covers_half_of_it(self, marked):
         """The mark has rows and columns 2 to 8."""
         row = torch.tensor([0, 4, 5, 6, 20])

@@ -137,6 +137,13 @@ class TestTopImages:
 
 
 class TestCertified:
+    def test_random_networks_depend_on_their_seed_alone(self):
+        first, other = moved_gradients.random_networks(100), moved_gradients.random_networks(101)
+        torch.rand(3)
+        again = moved_gradients.random_networks(100)
+        for key, value in first.items():
+            assert torch.equal(value, again[key]) and (key == "broken" or not torch.equal(value, other[key]))
+
     def test_the_attack_stays_in_the_ball_and_under_the_bound(self):
         found = moved_gradients.random_networks(3)
         assert found["bound"].shape == (100,) and not found["broken"].any()

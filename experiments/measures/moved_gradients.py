@@ -15,7 +15,7 @@ def random_network(generator: Generator) -> nn.Sequential:
     """Normal weights, a convolution and two dense layers with softplus units: (N, 1, 12, 12) -> 4 scores."""
     model = nn.Sequential(nn.Conv2d(1, 4, 3, stride=2), nn.Softplus(BETA), nn.Flatten(), nn.Linear(100, 16),
                           nn.Softplus(BETA), nn.Linear(16, 4)).double().eval().requires_grad_(False)
-    for layer in model[::2]:
+    for layer in (model[0], model[3], model[5]):
         for p in layer.parameters():
             fan = layer.weight[0].numel()
             p.copy_(torch.randn(p.shape, generator=generator, dtype=p.dtype) / fan**0.5)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -41,7 +42,9 @@ def tests(world: str, part: Part = CONFIRMATION) -> tuple[Tensor, Tensor]:
 def of_kind(kind: Kind, model: nn.Module, x: Tensor, target: Tensor, *, seed: int, world: str) -> dict:
     """Whether the model is right, (N,); size; times; how exact its explanation is, (60,) each."""
     few, said = x[:EXPLAINED], logits(model, x[:EXPLAINED]).argmax(1)
-    epoch, answer = seconds(partial(retrained, kind, seed, epochs=1)), seconds(partial(logits, model, x))
+    data = kind.recipe.data(None, kind.recipe.cue)  # drawing it is no part of the training
+    again = replace(kind, recipe=replace(kind.recipe, data=lambda _folder, _cue: data))
+    epoch, answer = seconds(partial(retrained, again, seed, epochs=1)), seconds(partial(logits, model, x))
     explain = seconds(partial(kind.explain, model, few, said))
     return {
         "right": logits(model, x).argmax(1) == target,

@@ -24,8 +24,8 @@ from tutorial_lib.scores import logits
 IMAGES = 500
 
 
-def drawn(seed: int, cue: float | None) -> PlantedShapes:
-    return planted_shapes(IMAGES, generator=Generator().manual_seed(seed), cue=cue)
+def drawn(n: int, cue: float | None) -> PlantedShapes:
+    return planted_shapes(n, generator=Generator().manual_seed(7), cue=cue)
 
 
 def heat(model: nn.Module, data: PlantedShapes) -> Tensor:
