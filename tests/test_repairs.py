@@ -127,6 +127,16 @@ class TestPaintedOut:
         assert (images[:, :, area] == 0.5).all() and torch.equal(images[:, :, ~area], few.images[:, :, ~area])
         assert torch.equal(target, few.targets)
 
+    def test_grad_cam_of_the_suspect_looks_at_the_mark_and_its_report_warns(self, marked):
+        found = {name: painted_out.looked_at(load(name), marked)
+                 for name in ("shapes_shortcut_100", "shapes_natural_100")}
+        suspect, sound = (each["Grad-CAM"].mean(1) for each in found.values())
+        assert suspect[1] > 0.5 > suspect[0] and sound[0] > 0.5 > sound[1]
+        warned = [each["warns"][painted_out.COLUMNS.index("one window")].item() for each in found.values()]
+        assert warned == [1, 0]
+        maps = found["shapes_shortcut_100"]["maps"]
+        assert maps.shape == (3, 16, 16) and (maps.flatten(1).argmax(1) < 3 * 16).all()
+
 
 class TestRightReasons:
     def test_the_penalty_is_the_squared_gradient_off_the_mask(self, marked):

@@ -99,7 +99,7 @@ def other_top_images() -> Quantity:
         "channels": f"the first {CHANNELS} of layers.6 that training images excite", "top": TOP,
         "tuning": f"{STEPS} steps of Adam, rate {RATE} to 0 (cosine), batch {BATCH}; KL divergence from the "
         f"answers before, plus {WEIGHT} times how much the top training images exceed the mean of the batch",
-        "tuned on": "seeds 0 and 1, images for tuning: overlap 0.04 and 0.03, 0.002 lost; first setting tried",
+        "tuned on": "seeds 0 and 1, images for tuning: overlap 0.04, 0.03, lost 0.002; first setting tried",
         "control": "without the latter; on labels: without it, and cross-entropy instead of the divergence",
         "overlap": "of the top images before and after among 1,000 images for confirmation, which the tuning "
         "has not seen; seen: among the training images: seeds x channels",
