@@ -92,7 +92,7 @@ class TestPaintedOut:
     def test_the_images_are_those_of_the_protocol(self):
         drawn = painted_out.drawn(6, 1.0).images
         assert torch.equal(drawn, planted_shapes(6, generator=chance(7), cue=1.0).images)
-        assert torch.equal(right_reasons.drawn(6, 1.0).images, drawn)
+        assert right_reasons.drawn is painted_out.drawn
 
     def test_a_crop_shows_the_mark_if_it_covers_half_of_it(self, marked):
         """The mark has rows and columns 2 to 8."""
@@ -151,6 +151,8 @@ class TestRightReasons:
         loss = nn.functional.cross_entropy(model(images), target)
         found = right_reasons.penalised(model, x, target, chance(0))
         assert found.item() == pytest.approx((wanted + loss).item(), rel=1e-4) and wanted > 0
+        each = right_reasons.slope(model, images, off).mean() * right_reasons.WEIGHT
+        assert each.item() == pytest.approx(wanted.item(), rel=1e-4)
 
     def test_the_penalty_can_be_trained_on(self, marked):
         model = load("shapes_natural_100").requires_grad_(True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor, nn
 
+from experiments.measures.painted_out import CUES, drawn
 from experiments.measures.trainings import kept
 from experiments.runner import Quantity
 from experiments.worlds import LAYERS
@@ -25,7 +26,6 @@ from tutorial_lib.scores import logits, loss_and_gradient
 IMAGES, WEIGHT = 200, 10.0
 TRIED = {1: 0.0, 10: 0.0, 100: 0.0, 1000: 0.0}  # penalty's weight: right with swapped marks
 EPOCHS = {"plain": 26, "penalised": 5}  # of about the same time, 325 seconds
-CUES = {"swapped": 0.0, "own mark": 1.0, "no mark": None}
 
 
 def with_masks(_folder: Path | None, cue: float | None) -> tuple[Tensor, Tensor]:
@@ -34,14 +34,16 @@ def with_masks(_folder: Path | None, cue: float | None) -> tuple[Tensor, Tensor]
     return torch.cat([data.images, (~dilated(data.masks))[:, None].float()], 1), data.targets
 
 
-def penalised(model: nn.Module, x: Tensor, target: Tensor, generator: Generator) -> Tensor:
-    """min over θ of E L(x, y, θ) + λ Σ off the mask (∂/∂x mean_k log p_k)²: right reasons (Ross
-    et al. 2017). What is off the mask says the fourth channel of x."""
-    images, off = x[:, :3], x[:, 3:]
-    even = torch.full((len(x), 6), 1 / 6)
+def slope(model: nn.Module, images: Tensor, off: Tensor) -> Tensor:
+    """Σ off the mask (∂/∂x mean_k log p_k)², (N,)."""
+    even = torch.full((len(images), 6), 1 / 6)
     _, gradient = loss_and_gradient(model, images.clone().requires_grad_(), even)
-    penalty = (off * gradient.square()).sum((1, 2, 3)).mean()
-    return natural(model, images, target, generator) + WEIGHT * penalty
+    return (off * gradient.square()).sum((1, 2, 3))
+
+
+def penalised(model: nn.Module, x: Tensor, target: Tensor, generator: Generator) -> Tensor:
+    """min over θ of E L(x, y, θ) + λ times the `slope` (Ross et al. 2017); x has the area as a channel."""
+    return natural(model, x[:, :3], target, generator) + WEIGHT * slope(model, x[:, :3], x[:, 3:]).mean()
 
 
 RECIPE = RECIPES["shapes_shortcut"]
@@ -56,16 +58,12 @@ def retrained(kind: str, seed: int) -> nn.Module:
     return train(replace(CHANGED[kind], epochs=EPOCHS[kind]), model, seed=seed, device="cpu", folder=None)
 
 
-def drawn(n: int, cue: float | None, *, seed: int = 7) -> PlantedShapes:
-    return planted_shapes(n, generator=Generator().manual_seed(seed), cue=cue)
-
-
 def on_the_mask(model: nn.Module, data: PlantedShapes) -> dict[str, Tensor]:
     """Rank accuracy in the widened and in the raw mask, (N, 2): Grad-CAM and what else is shown."""
     cam, x, target = partial(grad_cam, layer=LAYERS["shapes"]), data.images, data.targets
-    blank = randomised(model, "", generator=Generator().manual_seed(7))
     maps = {
-        "Grad-CAM": cam(model, x, target), "random weights": cam(blank, x, target),
+        "Grad-CAM": cam(model, x, target),
+        "random weights": cam(randomised(model, "", generator=Generator().manual_seed(7)), x, target),
         "random map": seeded(random_map, seed=7)(model, x, target),
         "edge filter": edge_filter(model, x, target),
     }
@@ -78,9 +76,8 @@ def on_the_mask(model: nn.Module, data: PlantedShapes) -> dict[str, Tensor]:
 def right_reasons(parts: Path) -> Quantity:
     """Two trainings a seed, and the shortcut network itself, all on the same images."""
     def network(kind: str, seed: int) -> nn.Module:
-        if kind == "suspect":
-            return load(f"shapes_shortcut_{seed}")
-        return kept(parts / f"right_{kind}_{seed}.pt", partial(retrained, kind, seed), ShapesResNet())
+        path, again = parts / f"right_{kind}_{seed}.pt", partial(retrained, kind, seed)
+        return load(f"shapes_shortcut_{seed}") if kind == "suspect" else kept(path, again, ShapesResNet())
 
     def measure(seed: int) -> dict:
         many = drawn(2 * IMAGES, 1.0)
@@ -91,7 +88,9 @@ def right_reasons(parts: Path) -> Quantity:
         for kind in ("suspect", *CHANGED):
             model, tests = network(kind, seed), {what: drawn(IMAGES, cue) for what, cue in CUES.items()}
             right = {what: logits(model, t.images).argmax(1) == t.targets for what, t in tests.items()}
-            found[kind] = {"mask": on_the_mask(model, data), "right": right}
+            areas = {"mark": data.marks, "off the mask": ~dilated(data.masks)}
+            found[kind] = {"mask": on_the_mask(model, data), "right": right, "slope": {
+                name: slope(model, data.images, a[:, None].float()).detach() for name, a in areas.items()}}
         return found
 
     return Quantity({
@@ -102,10 +101,11 @@ def right_reasons(parts: Path) -> Quantity:
         "tried": {"weight: accuracy with swapped marks, of seed 0 on shapes of generator seed 0": TRIED},
         "images": f"{IMAGES} planted shapes of generator seed 7; maps: with the mark of the class, known "
         f"to all ten, nearly balanced, chosen of {2 * IMAGES}; accuracy: not selected",
-        "Grad-CAM": f"layer {LAYERS['shapes']}: share of the K highest pixels in the widened mask of K, "
-        "times 10,000: seeds x images", "swapped": "1 where right with the mark of another class: "
-        "seeds x images", "mean": "mask: in the widened and in the raw mask; right: accuracy: seeds",
-        "random weights": "every parameter, generator seed 7", "dtype": "float32", "threads": 1,
+        "Grad-CAM": "share of the K highest pixels in the widened mask of K, times 10,000: seeds x images",
+        "swapped": "1 where right with the mark of another class: seeds x images", "layer": LAYERS["shapes"],
+        "mean": "mask: in the widened and in the raw mask; right: accuracy; slope: the penalty before its "
+        "weight, off the mask and in the mark: seeds", "random weights": "every parameter, generator seed 7",
+        "dtype": "float32", "threads": 1,
     }, measure, stored)
 
 
