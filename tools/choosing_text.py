@@ -30,8 +30,8 @@ If nothing is left, look again at which answer you could give up. If it is none 
 - **Is the model right?** Count its errors, class by class, on images in which the cue that you suspect has
   been swapped, moved or painted over. In chapter {{doc}}`../chapters/01_introduction` this convicts the
   network that the accuracy had acquitted, and in {{doc}}`../chapters/17_frontiers` it proves a repair.
-- **Is the set-up sound?** `explain_report` of chapter {{doc}}`../chapters/16_best_practices` looks at a model and a
-  dozen images and puts its warnings into words.
+- **Is the set-up sound?** `explain_report` of chapter {{doc}}`../chapters/16_best_practices` looks at a model
+  and a dozen images and puts its warnings into words.
 - **What does it use?** Change the thing itself, hold the rest still, and watch the score: planted shapes with
   swapped backgrounds, in chapter {{doc}}`../chapters/09_fidelity_and_stability`, say how much of the score is
   owed to the shape.
