@@ -150,6 +150,12 @@ def test_a_chapter_with_no_card_or_two_for_an_item_is_refused(copies, tmp_path):
         ledger(tmp_path)
 
 
+def test_every_item_has_exactly_one_outcome():
+    named = [item["id"] for item in ITEMS]
+    assert sorted(named) == sorted(all_claims()) and len(set(named)) == len(named) == 160
+    assert "pending" not in {item["verdict"] for item in ITEMS}
+
+
 def test_without_chapters_everything_is_pending(tmp_path):
     assert {item["verdict"] for item in ledger(tmp_path)} == {"pending"}
     assert table_2_by_chance(tmp_path) is None

@@ -78,10 +78,11 @@ def swapped_parts() -> Quantity:
         return {name: (10_000 * v).round() for name, v in found.items()}
 
     return Quantity({
-        "claims": ["C137"], "networks": "shapes_natural", "pairs": f"{PAIRS} of the first {DRAWN} of "
-        "generator seed 7: one scene with two outlines, classified rightly on both sides by the five networks, "
-        "ten of each class", "methods": "ig: midpoint, 64 steps; deeplift: Rescale; gxi: (x - baseline) * gradient; "
-        "of the logit of the first image's class, summed over colour",
+        "claims": ["C137"], "networks": "shapes_natural",
+        "pairs": f"{PAIRS} of the first {DRAWN} of generator seed 7: one scene with two outlines, classified "
+        "rightly on both sides by the five networks, ten of each class",
+        "methods": "ig: midpoint, 64 steps; deeplift: Rescale; gxi: (x - baseline) * gradient; of the logit "
+        "of the first image's class, summed over colour",
         "values": "area above the curve of the class's probability, in 20 steps of 5 % of the pixels swapped "
         "for the counterfactual's, the highest first, ties by generator seed 7; times 10,000: seeds x pairs",
         "random weights": "every parameter, generator seed 7", "dtype": "float32", "threads": 1,
