@@ -24,6 +24,10 @@ class DecisionList(NamedTuple):
 def occurs(x: Tensor, skipgrams: Tensor) -> Tensor:
     """Whether the second word follows the first within `APART` places, or the single word stands anywhere.
     sentences (N, words, 1, 15), skipgrams (K, 2) -> (K, N)"""
+    return torch.cat([_in_part(x, part) for part in skipgrams.split(100)])
+
+
+def _in_part(x: Tensor, skipgrams: Tensor) -> Tensor:
     first, second = (x[:, words, 0].transpose(0, 1) for words in skipgrams.unbind(1))
     found = (first.amax(-1) > 0) & (skipgrams[:, 0] == skipgrams[:, 1])[:, None]
     for gap in range(1, APART + 1):
