@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Generator, nn
 
-from experiments.measures import exposed, painted_out, right_reasons
+from experiments.measures import exposed, masked_training, painted_out, right_reasons
 from experiments.measures.concepts import (
     SIZE,
     Crops,
@@ -147,22 +147,22 @@ class TestRightReasons:
         points = images.clone().requires_grad_()
         mean = model(points).log_softmax(1).mean(1).sum()
         gradient = torch.autograd.grad(mean, points)[0]
-        wanted = (off * gradient**2).sum() / 4 * right_reasons.WEIGHT
+        wanted = (off * gradient**2).sum() / 4 * masked_training.WEIGHT
         loss = nn.functional.cross_entropy(model(images), target)
-        found = right_reasons.penalised(model, x, target, chance(0))
+        found = masked_training.penalised(model, x, target, chance(0))
         assert found.item() == pytest.approx((wanted + loss).item(), rel=1e-4) and wanted > 0
-        each = right_reasons.slope(model, images, off).mean() * right_reasons.WEIGHT
+        each = masked_training.slope(model, images, off).mean() * masked_training.WEIGHT
         assert each.item() == pytest.approx(wanted.item(), rel=1e-4)
 
     def test_the_penalty_can_be_trained_on(self, marked):
         model = load("shapes_natural_100").requires_grad_(True)
         x = torch.cat([marked.images[:4], torch.ones(4, 1, 64, 64)], 1)
-        right_reasons.penalised(model, x, marked.targets[:4], chance(0)).backward()
+        masked_training.penalised(model, x, marked.targets[:4], chance(0)).backward()
         assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
 
     def test_the_fourth_channel_is_one_off_the_widened_mask(self, monkeypatch, marked):
-        monkeypatch.setattr(right_reasons, "planted_shapes", lambda n, generator, cue: marked)
-        x, target = right_reasons.with_masks(None, 1.0)
+        monkeypatch.setattr(masked_training, "planted_shapes", lambda n, generator, cue: marked)
+        x, target = masked_training.with_masks(None, 1.0)
         assert torch.equal(x[:, :3], marked.images) and torch.equal(x[:, 3] == 0, dilated(marked.masks))
         assert torch.equal(target, marked.targets)
 
