@@ -15,7 +15,8 @@ html_theme.sidebar_secondary.remove: true
 Every claim that this book tests stands here once, with what became of it. Most are the tutorial's own; others
 come from work that it builds on, and some are ours. Each was written down before its experiment, and so was
 the rule of those that a rule can decide. {{doc}}`how_to_use` says what the verdicts mean, the
-{{doc}}`protocol` how they are computed. `make ledger` reads them from the cards in the executed chapters and writes this page.
+{{doc}}`protocol` how they are computed. `make ledger` reads them from the cards in the executed chapters and
+writes this page.
 
 <p>The same as data: <a href="../ledger.json" download>ledger.json</a>,
 <a href="../ledger.csv" download>ledger.csv</a>.</p>
