@@ -299,8 +299,8 @@ def test_each_kind_of_warning_is_explained_once_with_the_maps_it_is_about(name):
 
 
 @every_report
-def test_no_line_is_wider_than_110_characters(name):
-    assert max(map(len, str(report_of(name)).splitlines())) <= 110
+def test_no_line_is_wider_than_the_page(name):
+    assert max(map(len, str(report_of(name)).splitlines())) <= 76
 
 
 def test_warnings_name_the_check_and_its_map():

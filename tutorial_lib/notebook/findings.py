@@ -19,21 +19,21 @@ _WORDS = {  # what a check measures, and what its warning means
         "Repair this first; until then what follows may mislead.",
     ),
     "reused": (
-        "ReLU modules that run more than once in a pass",
+        "ReLU modules that run more than once",
         "The rules of this library follow every call. Others need a module of its own for each: captum's "
         "DeepLIFT is wrong without.",
     ),
     "other answer": (
-        "share of images with another prediction than you explain",
+        "images with another prediction, their share",
         "You explain an answer that the model does not give. Check the weights, the order of the classes "
         "and the preparation of the images before you look at a map.",
     ),
     "doubt": (
-        "1 - mean probability of the predicted class",
+        "1 - mean probability of the prediction",
         "There is little to explain. Check the weights and the preparation of the images.",
     ),
     "empty image": (
-        "share of images whose mean colour alone keeps the class",
+        "images whose mean colour keeps the class",
         "What the image shows hardly matters. Check the weights, the preparation of the images, and the "
         "balance of the classes in training.",
     ),
@@ -42,26 +42,26 @@ _WORDS = {  # what a check measures, and what its warning means
         "The model draws random numbers: dropout that stayed on, or noise. Switch it off.",
     ),
     "mixing": (
-        "relative difference of a map made alone and in a batch",
+        "difference of a map, alone and in a batch",
         "The model mixes the images of a batch, or draws random numbers. Find the layer that computes means "
         "over the batch, and fix them.",
     ),
     "gap": (
-        "share of the score's rise that IG leaves over (median)",
+        "share of the rise that IG leaves (median)",
         "The gradient is not the slope of this score: rounding, a detached branch, a function too rough for "
         "256 steps. Or the score hardly rises. Believe occlusion before any gradient.",
     ),
     "untrained look": (
-        "likeness to random weights, over that of two such maps",
+        "likeness to random weights, over their own",
         "The maps show the images and the architecture; training left little trace in them.",
     ),
     "disagreement": (
-        "1 - mean rank correlation of saliency, IG and occlusion",
+        "1 - rank correlation of three methods",
         "The methods answer different questions, or one of them is misled. Show several, and say which "
         "question each answers.",
     ),
     "one window": (
-        "share of images whose class one window decides alone",
+        "images whose class one window decides",
         "Look at this window: is it the thing, or a mark beside it? Try the model on images where the mark "
         "is missing or swapped.",
     ),
@@ -117,13 +117,13 @@ class Report:
 
     def __str__(self) -> str:
         paragraphs = [*self._words(), *(f"· {note}" for note in self.notes)]
-        wrapped = [fill(text, 86, subsequent_indent="  ") for text in paragraphs]
+        wrapped = [fill(text, 76, subsequent_indent="  ") for text in paragraphs]
         ends = f"{len(self.warnings)} of {len(self.findings)} checks warn."
         return "\n".join([*self._table(), "", *wrapped, ends])
 
     def _table(self) -> list[str]:
         """One line for each check of the model, then one for each map."""
-        rows = [f"{'check':15}value     line  (a large value is bad)"]
+        rows = [f"{'check':15}value     line  (large is bad)"]
         rows += [f"{f.check:15}{f}{f.line:7g}  {_WORDS[f.check][0]}" for f in self.findings if not f.of]
         if self.maps:
             head = [f"{check} (line {LINES[check]})" for check in _OF_MAPS]
