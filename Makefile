@@ -36,7 +36,7 @@ site: $(VENV)/.book
 	$(BIN)/jupyter-book build . --all -W --keep-going -n --quiet
 
 pages: $(VENV)/.all ## look at every rendered page in a headless browser (after `make book`)
-	$(BIN)/python -m pytest tests/pages -rs
+	$(BIN)/python -m pytest tests/pages -rs -n 2 --dist load
 
 chapters: $(VENV)/.all ## execute chapters/*.md to *.ipynb; CHAPTER=04 for one, RECORD=1 to keep time and memory
 	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m tools.build_chapters $(CHAPTER)
