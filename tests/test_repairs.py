@@ -127,7 +127,8 @@ class TestPaintedOut:
         assert (images[:, :, area] == 0.5).all() and torch.equal(images[:, :, ~area], few.images[:, :, ~area])
         assert torch.equal(target, few.targets)
 
-    def test_grad_cam_of_the_suspect_looks_at_the_mark_and_its_report_warns(self, marked):
+    def test_grad_cam_of_the_suspect_looks_at_the_mark_and_its_report_warns(self, marked, monkeypatch):
+        monkeypatch.setattr(painted_out, "REPORTED", 4)
         found = {name: painted_out.looked_at(load(name), marked)
                  for name in ("shapes_shortcut_100", "shapes_natural_100")}
         suspect, sound = (each["Grad-CAM"].mean(1) for each in found.values())
