@@ -92,7 +92,6 @@ class TestPaintedOut:
     def test_the_images_are_those_of_the_protocol(self):
         drawn = painted_out.drawn(6, 1.0).images
         assert torch.equal(drawn, planted_shapes(6, generator=chance(7), cue=1.0).images)
-        assert right_reasons.drawn is painted_out.drawn
 
     def test_a_crop_shows_the_mark_if_it_covers_half_of_it(self, marked):
         """The mark has rows and columns 2 to 8."""
